@@ -1,0 +1,52 @@
+# Everything goes into .venv. `make lab` and `make test` install what they need first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install lab test check notebooks bench soak clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kafkalab needs Python 3.11 or later: make lab PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.python pyproject.toml
+	$(BIN)/pip install --quiet --progress-bar on -e .
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.python pyproject.toml
+	$(BIN)/pip install --quiet --progress-bar on -e '.[test,dev]'
+	@touch $@ $(VENV)/.lab
+
+install: $(VENV)/.all ## Install the course with its test and development tools
+
+lab: $(VENV)/.lab ## Open JupyterLab on chapter 00 with a real cluster under it
+	@$(BIN)/kafkalab lab
+
+test: install ## Prove everything: units, cluster, notebooks, browser
+	$(BIN)/python -m pytest
+
+check: install ## Lint, types, import contract, notebook hygiene
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .github .pre-commit-config.yaml environment.yml
+	$(BIN)/python -m kafkalab.course.hygiene notebooks
+
+notebooks: install ## Execute and normalise every notebook in place
+	$(BIN)/python -m kafkalab.course.execute notebooks
+
+bench: install ## Measure: start-up of the cluster, the producer beside its peers
+	$(BIN)/kafkalab bench
+
+soak: install ## A hundred start/kill/restart cycles: nothing may be left behind
+	$(BIN)/python -m pytest tests/cluster/test_leaks.py --cycles 100
+
+clean: ## Remove the environment and everything generated
+	rm -rf $(VENV) artifacts build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Measurements the repository can print again."""

@@ -1,0 +1,1 @@
+"""Real brokers behind one interface: containers, embedded processes or somebody else's cluster."""

@@ -1,0 +1,1 @@
+"""What a learner touches: chapters, predictions, claims, exercises, pictures."""
