@@ -1,0 +1,43 @@
+"""Where the cluster layer keeps files: a cache that outlives clusters and one state directory per cluster.
+
+Rules: both lie where the platform wants them (platformdirs); KAFKALAB_HOME moves both below one directory,
+which tests use to get an empty home. The cache is written atomically and may be deleted at any time while
+no cluster runs.
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from kafkalab.cluster.errors import CacheError
+
+HOME_VARIABLE = "KAFKALAB_HOME"
+
+
+def cache_dir() -> Path:
+    """Return the directory of jars, images' stages and AOT caches; not necessarily existing yet."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home) / "cache" if home else platformdirs.user_cache_path("kafkalab")
+
+
+def clusters_dir() -> Path:
+    """Return the directory that holds one state directory per cluster; not necessarily existing yet."""
+    home = os.environ.get(HOME_VARIABLE)
+    state = Path(home) / "state" if home else platformdirs.user_state_path("kafkalab")
+    return state / "clusters"
+
+
+def writable(directory: Path) -> Path:
+    """Make `directory` (and parents), or raise CacheError saying what stands in the way."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe = directory / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CacheError(
+            f"{directory} cannot be written ({error.strerror}). kafkalab keeps jars and cluster data there: "
+            f"make it writable, or set {HOME_VARIABLE} to a directory that is."
+        ) from error
+    return directory
