@@ -1,1 +1,36 @@
-"""What a learner touches: chapters, predictions, claims, exercises, pictures."""
+"""What a learner touches: chapters, predictions, claims, exercises, pictures.
+
+    from kafkalab.course import Chapter
+    lab = Chapter("01")
+
+Names are loaded on first use, so that the command line and the static checks stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kafkalab.course.chapter import Chapter, CourseMap
+    from kafkalab.course.source import show_source
+    from kafkalab.course.views.cluster import cluster_picture
+    from kafkalab.course.views.journey import journey
+    from kafkalab.course.views.log import log_picture
+
+__all__ = ["Chapter", "CourseMap", "cluster_picture", "journey", "log_picture", "show_source"]
+
+_HOMES = {
+    "Chapter": "chapter",
+    "CourseMap": "chapter",
+    "cluster_picture": "views.cluster",
+    "journey": "views.journey",
+    "log_picture": "views.log",
+    "show_source": "source",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"kafkalab.course has no {name!r}; it has {', '.join(__all__)}.")
+    return getattr(importlib.import_module(f"kafkalab.course.{_HOMES[name]}"), name)

@@ -1,0 +1,128 @@
+"""A chapter's set-up, and what its cells call: topic, predict, observe, claim, exercise, done.
+
+Rules: what is shown depends on the chapter and on what the cluster did, never on ports, times or the back
+end; a topic is new in every run and has the same name in every run; methods that show something display it
+at once and return None, so they work anywhere in a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kafkalab.course import chapters, claims, clusters, exercise
+from kafkalab.course.cards import Shown, card, display, paragraph
+from kafkalab.course.chapters import ChapterEntry
+from kafkalab.course.markup import html, tag
+from kafkalab.course.predict import Prediction, outcome
+from kafkalab.course.progress import Progress, open_progress
+
+
+class Chapter:
+    """One chapter under way: `cluster` is healthy and ready, `entry` is its row of the table of chapters."""
+
+    def __init__(self, number: str, *, cluster: Any = None, progress: Progress | None = None) -> None:
+        """Join a cluster (or start one), repair what an earlier chapter broke in it."""
+        self.entry: ChapterEntry = chapters.find(number)
+        self.progress = progress or open_progress()
+        self.cluster = cluster or clusters.join()
+        self.cluster.heal()
+        self._predictions: dict[str, Prediction] = {}
+
+    def topic(self, name: str, **options: Any) -> str:
+        """Return the name of a new, empty topic; `options` are those of `Cluster.recreate_topic`."""
+        physical = f"{self.cluster.prefix}{name}"
+        self.cluster.recreate_topic(physical, **options)
+        return physical
+
+    def predict(self, name: str, question: str, options: Sequence[str]) -> None:
+        """Ask before the experiment; the answer is kept under `name`."""
+        key = self._key("predict", name)
+        kept = self.progress.get(key)
+        self._predictions[name] = Prediction(
+            name, question, options, kept=kept, on_answer=lambda answer: self.progress.put(key, answer)
+        )
+        display(self._predictions[name])
+
+    def observe(self, name: str, *, correct: str, because: str) -> None:
+        """Show, after the experiment, what happened beside what was predicted."""
+        if name not in self._predictions:
+            raise LookupError(
+                f"There is no prediction {name!r} yet (known: {', '.join(self._predictions) or 'none'}). "
+                f'Run the cell with lab.predict("{name}", ...) first.'
+            )
+        display(outcome(self._predictions[name], correct, because))
+
+    def claim(self, claim_id: str, holds: object, *, evidence: str = "") -> None:
+        """Execute a row of claims.toml: show what happened, or raise AssertionError if `holds` is false."""
+        claim = claims.find(claim_id)
+        if claim.chapter != self.entry.number:
+            raise ValueError(
+                f"Claim {claim_id!r} belongs to chapter {claim.chapter}, not {self.entry.number}."
+            )
+        display(claims.execute(claim, holds, evidence))
+        self.progress.put(self._key("claim", claim_id), True)
+
+    def exercise(self, name: str) -> exercise.Sitting:
+        """Return the chapter's exercise called `name`; LookupError naming the nearest if there is none."""
+        return exercise.Sitting(exercise.find(self.entry.number, name), self.cluster, self.progress)
+
+    def done(self) -> None:
+        """Mark the chapter as finished and point at the next one."""
+        self.progress.put(self._key("done"), True)
+        _, after = chapters.neighbours(self.entry)
+        title = f"Chapter {self.entry.number} done"
+        onward = ("Next: ", _link(after)) if after else ("That was the last chapter so far.",)
+        words = f"Next: {after.number} {after.title}" if after else onward[0]
+        display(card("chapter", title, paragraph(*onward), text=f"{title}. {words}"))
+
+    def _key(self, *parts: str) -> str:
+        return "/".join((self.entry.number, *parts))
+
+    def __repr__(self) -> str:
+        return self._card().text
+
+    def _repr_html_(self) -> str:
+        return html(self._card().markup)
+
+    def _card(self) -> Shown:
+        entry, brokers = self.entry, self.cluster.broker_ids
+        facts = f"{entry.minutes} minutes. Brokers {', '.join(map(str, brokers))} are ready."
+        title = f"Chapter {entry.number}: {entry.title}"
+        before, after = chapters.neighbours(entry)
+        links = [piece for piece in (_step("Before: ", before), _step("After: ", after)) if piece is not None]
+        text = f"{title}\n  {entry.question}\n  {facts}"
+        return card("chapter", title, paragraph(entry.question), paragraph(facts), *links, text=text)
+
+
+def _step(word: str, entry: ChapterEntry | None) -> Any:
+    return paragraph(word, _link(entry)) if entry else None
+
+
+def _link(entry: ChapterEntry) -> Any:
+    return tag("a", f"{entry.number} {entry.title}", href=entry.notebook)
+
+
+class CourseMap(Shown):
+    """The table of chapters with what this learner has finished."""
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        progress = progress or open_progress()
+        rows = [
+            (entry, "done" if progress.get(f"{entry.number}/done") else "") for entry in chapters.CHAPTERS
+        ]
+        head = tag(
+            "tr", *(tag("th", name, scope="col") for name in ("Chapter", "Question", "Minutes", "Done"))
+        )
+        body = [
+            tag(
+                "tr",
+                tag("td", _link(entry)),
+                tag("td", entry.question),
+                tag("td", str(entry.minutes)),
+                tag("td", done),
+            )
+            for entry, done in rows
+        ]
+        lines = [f"{entry.number} {entry.title}: {entry.question} {done}".rstrip() for entry, done in rows]
+        super().__init__("\n".join(lines), tag("table", tag("thead", head), tag("tbody", *body)))

@@ -1,0 +1,1 @@
+"""One module per exercise, `ch<chapter>_<name>`, each with an `EXERCISE` (see kafkalab.course.exercise)."""
