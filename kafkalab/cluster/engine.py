@@ -17,17 +17,17 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlparse
 
 import docker.errors
-import psutil
 from docker.client import DockerClient
 from docker.utils.utils import parse_host
 from testcontainers.core.docker_client import DockerClient as FoundEngine
 from testcontainers.core.docker_client import get_docker_host
 
 from kafkalab.cluster.errors import EngineError
+from kafkalab.cluster.processes import ProcessId, find, identify
 
 CLUSTER_LABEL = "kafkalab.cluster"
 OWNER_PID_LABEL = "kafkalab.owner.pid"
-OWNER_STARTED_LABEL = "kafkalab.owner.started"
+OWNER_CREATED_LABEL = "kafkalab.owner.created"
 OWNER_MACHINE_LABEL = "kafkalab.owner.machine"
 """Process ids count per machine, and one engine may serve several (containers with its socket mounted)."""
 
@@ -37,8 +37,6 @@ WORK_TIMEOUT = 60.0
 """Seconds that the engine gets for one order."""
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_SAME_START = 2.0
-"""Seconds by which a process's start may differ from its label and still be the same process."""
 
 
 @contextlib.contextmanager
@@ -90,23 +88,21 @@ def remote_host() -> str | None:
 
 def owner_labels(cluster_id: str) -> dict[str, str]:
     """Return the labels that tie a container or network to this process and its cluster."""
-    me = psutil.Process()
+    me = identify()
     return {
         CLUSTER_LABEL: cluster_id,
         OWNER_PID_LABEL: str(me.pid),
-        OWNER_STARTED_LABEL: f"{me.create_time():.2f}",
+        OWNER_CREATED_LABEL: repr(me.created),
         OWNER_MACHINE_LABEL: platform.node(),
     }
 
 
-def owner_lives(labels: Mapping[str, str]) -> bool:
-    """Whether the process named by `labels` still runs; a recycled pid does not count."""
+def _owner_lives(labels: Mapping[str, str]) -> bool:
     try:
-        process = psutil.Process(int(labels[OWNER_PID_LABEL]))
-        started = float(labels[OWNER_STARTED_LABEL])
-        return process.is_running() and abs(process.create_time() - started) < _SAME_START
-    except (psutil.NoSuchProcess, KeyError, ValueError):
+        owner = ProcessId(int(labels[OWNER_PID_LABEL]), float(labels[OWNER_CREATED_LABEL]))
+    except (KeyError, ValueError):
         return False
+    return find(owner) is not None
 
 
 def sweep_engine(client: DockerClient, cluster_id: str | None = None) -> int:
@@ -117,7 +113,7 @@ def sweep_engine(client: DockerClient, cluster_id: str | None = None) -> int:
 def _doomed(labels: Mapping[str, str], cluster_id: str | None) -> bool:
     if cluster_id is not None:
         return labels.get(CLUSTER_LABEL) == cluster_id
-    return labels.get(OWNER_MACHINE_LABEL) == platform.node() and not owner_lives(labels)
+    return labels.get(OWNER_MACHINE_LABEL) == platform.node() and not _owner_lives(labels)
 
 
 def _remove_containers(client: DockerClient, cluster_id: str | None) -> int:
