@@ -1,1 +1,63 @@
-"""The lesson: a Kafka producer written to be read. Imports nothing else of kafkalab."""
+"""The lesson: a Kafka producer written to be read. It imports nothing else of kafkalab.
+
+Where to start: producer.py (the four steps of send), accumulator.py (where records wait), sender.py
+(the I/O thread). record_batch.py is the bytes; network_client.py, connection.py and metadata.py are
+how they travel.
+"""
+
+from kafkalab.producer.accumulator import RecordAccumulator
+from kafkalab.producer.batch import ProducerBatch, TopicPartition
+from kafkalab.producer.config import ProducerConfig
+from kafkalab.producer.errors import (
+    BufferExhaustedError,
+    ConfigError,
+    DeliveryTimeoutError,
+    MetadataTimeoutError,
+    ProducerClosedError,
+    RecordTooLargeError,
+    UnknownPartitionError,
+)
+from kafkalab.producer.futures import DeliveryFuture
+from kafkalab.producer.interceptors import ProducerInterceptor
+from kafkalab.producer.partitioners import (
+    DefaultPartitioner,
+    Partitioner,
+    Partitions,
+    RoundRobinPartitioner,
+    murmur2,
+)
+from kafkalab.producer.producer import Producer
+from kafkalab.producer.record import ProducerRecord, RecordMetadata
+from kafkalab.producer.sender import Sender
+from kafkalab.producer.serializers import bytes_serializer, json_serializer, string_serializer
+from kafkalab.producer.tracing import Event, Trace
+
+__all__ = [
+    "BufferExhaustedError",
+    "ConfigError",
+    "DefaultPartitioner",
+    "DeliveryFuture",
+    "DeliveryTimeoutError",
+    "Event",
+    "MetadataTimeoutError",
+    "Partitioner",
+    "Partitions",
+    "Producer",
+    "ProducerBatch",
+    "ProducerClosedError",
+    "ProducerConfig",
+    "ProducerInterceptor",
+    "ProducerRecord",
+    "RecordAccumulator",
+    "RecordMetadata",
+    "RecordTooLargeError",
+    "RoundRobinPartitioner",
+    "Sender",
+    "TopicPartition",
+    "Trace",
+    "UnknownPartitionError",
+    "bytes_serializer",
+    "json_serializer",
+    "murmur2",
+    "string_serializer",
+]

@@ -1,0 +1,147 @@
+"""The producer's settings: Kafka's names with underscores, Kafka's defaults, Kafka's rules.
+
+All settings are checked together when the producer is made, before any network traffic; an error
+names the value, what is allowed and, for a misspelt name, the nearest one.
+
+Leaves out, for now: compression, idempotence, transactions, security. A setting that is not here
+is refused rather than ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from kafkalab.producer.errors import ConfigError
+from kafkalab.producer.interceptors import ProducerInterceptor
+from kafkalab.producer.partitioners import Partitioner
+from kafkalab.producer.serializers import Serializer, bytes_serializer
+
+_FOREVER = 2**31 - 1
+
+
+def _number(default: float, low: float, high: float = _FOREVER) -> Any:
+    """Declare a numeric setting with its default and the inclusive range allowed."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProducerConfig:
+    """Everything `Producer(...)` accepts, as in Kafka's `ProducerConfig`; times are in ms, sizes in bytes."""
+
+    bootstrap_servers: str | Sequence[str] = "localhost:9092"
+    """`host:port` of one or more brokers, separated by commas; the others are learned from them."""
+    client_id: str = "kafkalab-producer"
+    """Shown in the broker's logs, metrics and quotas."""
+    acks: int | str = "all"
+    """0: don't wait. 1: the leader has it. "all" (-1): every in-sync replica has it."""
+    retries: int = _number(_FOREVER, 0)
+    """How often a batch may be sent again; delivery_timeout_ms usually ends it first."""
+    max_in_flight_requests_per_connection: int = _number(5, 1)
+    """Unanswered requests per broker; above 1, a retry can overtake."""
+    request_timeout_ms: float = _number(30_000, 1)
+    """How long to wait for one answer before the connection is given up."""
+    delivery_timeout_ms: float = _number(120_000, 1)
+    """From send() to a verdict, everything included; at least linger_ms + request_timeout_ms."""
+    retry_backoff_ms: float = _number(100, 0)
+    """Wait before the first retry; doubles up to retry_backoff_max_ms (KIP-580)."""
+    retry_backoff_max_ms: float = _number(1_000, 0)
+    """Longest wait between retries."""
+    batch_size: int = _number(16_384, 0)
+    """Target size of one partition's batch; 0 makes every record a batch."""
+    linger_ms: float = _number(5, 0)
+    """How long a batch that is not full waits for company (5 since Kafka 4.0, KIP-1030)."""
+    buffer_memory: int = _number(33_554_432, 1)
+    """Memory for all batches of this producer together."""
+    max_block_ms: float = _number(60_000, 0)
+    """How long send() may wait for metadata and memory."""
+    max_request_size: int = _number(1_048_576, 1)
+    """Largest record, and largest request apart from a single large batch."""
+    partitioner: Partitioner | None = None
+    """Chooses partitions; None is the default of KIP-794."""
+    partitioner_ignore_keys: bool = False
+    """Let the default partitioner treat every record as if it had no key."""
+    interceptors: Sequence[ProducerInterceptor] = ()
+    """See and change records before serialization, learn of acknowledgements (KIP-42)."""
+    key_serializer: Serializer = bytes_serializer
+    """Turns keys into bytes: `(topic, key) -> bytes`."""
+    value_serializer: Serializer = bytes_serializer
+    """Turns values into bytes: `(topic, value) -> bytes`."""
+    metadata_max_age_ms: float = _number(300_000, 1)
+    """Look for new partitions and leaders at least this often."""
+    reconnect_backoff_ms: float = _number(50, 0)
+    """Wait after a connection failed; doubles up to a second."""
+    connections_max_idle_ms: float = _number(540_000, 1)
+    """Close connections unused for this long."""
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> Self:
+        """Return the configuration for keyword arguments; raises ConfigError."""
+        known = [each.name for each in dataclasses.fields(cls)]
+        for name in settings:
+            if name not in known:
+                nearest = difflib.get_close_matches(name.replace(".", "_"), known, n=1, cutoff=0.5)
+                hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
+                raise ConfigError(f"unknown setting {name!r}: {hint}")
+        return cls(**settings)
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            if "range" in each.metadata:
+                _check_range(
+                    each.name, getattr(self, each.name), *each.metadata["range"], whole=each.type == "int"
+                )
+        if self.acks not in {0, 1, -1, "0", "1", "-1", "all"} or isinstance(self.acks, bool):
+            raise ConfigError(f'acks={self.acks!r} is unknown: use 0, 1 or "all" (-1)')
+        for name in ("key_serializer", "value_serializer"):
+            if not callable(getattr(self, name)):
+                raise ConfigError(
+                    f"{name}={getattr(self, name)!r} is not callable: give a function (topic, data) -> bytes"
+                )
+        if self.partitioner is not None and not callable(getattr(self.partitioner, "partition", None)):
+            raise ConfigError(
+                f"partitioner={self.partitioner!r} has no partition() method: give an object with "
+                "partition(topic, key, value, partitions) -> int"
+            )
+        least = self.linger_ms + self.request_timeout_ms
+        if self.delivery_timeout_ms < least:
+            raise ConfigError(
+                f"delivery_timeout_ms={self.delivery_timeout_ms:g} is less than linger_ms + request_timeout_ms = "
+                f"{least:g}: raise it, or lower request_timeout_ms"
+            )
+        _ = self.bootstrap_addresses
+
+    @property
+    def required_acks(self) -> int:
+        """`acks` as the protocol has it: 0, 1 or -1."""
+        return -1 if self.acks == "all" else int(self.acks)
+
+    @property
+    def bootstrap_addresses(self) -> list[tuple[str, int]]:
+        """`bootstrap_servers` as (host, port) pairs."""
+        servers = self.bootstrap_servers
+        listed = servers.split(",") if isinstance(servers, str) else list(servers)
+        addresses = [_address(server) for server in listed if server.strip()]
+        if not addresses:
+            raise ConfigError(
+                f'bootstrap_servers={servers!r} names no broker: give "host:port" of at least one'
+            )
+        return addresses
+
+
+def _check_range(name: str, value: Any, low: float, high: float, *, whole: bool) -> None:
+    kind = "a whole number" if whole else "a number"
+    if not isinstance(value, int if whole else (int, float)) or isinstance(value, bool):
+        raise ConfigError(f"{name}={value!r} is a {type(value).__name__}: give {kind} from {low} to {high}")
+    if not low <= value <= high:
+        raise ConfigError(f"{name}={value!r} is out of range: give {kind} from {low} to {high}")
+
+
+def _address(server: str) -> tuple[str, int]:
+    host, _, port = server.strip().rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f'bootstrap server {server!r} is not "host:port" with a port from 1 to 65535')
+    return host.strip("[]"), int(port)

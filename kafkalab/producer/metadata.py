@@ -1,0 +1,176 @@
+"""Who leads what: the producer's picture of the cluster (Java: `ProducerMetadata`, `MetadataCache`).
+
+The picture is an immutable `Snapshot`, replaced as a whole, so reading it needs no lock. It is asked
+for when a topic is first used, when an answer says it is wrong, and every metadata_max_age_ms.
+
+Rules: send() waits here for a topic it has not seen, within max_block_ms; a topic that does not exist
+may be created by the broker while we wait (auto.create.topics.enable), so that is no error by itself;
+a topic unused for five minutes is no longer asked for.
+
+Leaves out: fetching. The sender does that, with `request()` and `update()`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import errors as kafka_errors
+from kafka.protocol.metadata import MetadataRequest
+
+from kafkalab.producer.backoff import ExponentialBackoff
+from kafkalab.producer.batch import TopicPartition
+from kafkalab.producer.config import ProducerConfig
+from kafkalab.producer.errors import MetadataTimeoutError, ProducerClosedError, UnknownPartitionError
+from kafkalab.producer.partitioners import Partitions
+
+TOPIC_IDLE_S = 300.0
+MAX_VERSION = 12
+_HOPELESS = (kafka_errors.TopicAuthorizationFailedError, kafka_errors.InvalidTopicError)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The cluster as last told: addresses by node id, partitions by topic, leaders by partition."""
+
+    brokers: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    topics: Mapping[str, Partitions] = field(default_factory=dict)
+    leaders: Mapping[TopicPartition, int] = field(default_factory=dict)
+    errors: Mapping[str, BaseException] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, response: Any) -> Snapshot:
+        """Read a Metadata response; a topic with an error is left out and its error kept."""
+        leaders: dict[TopicPartition, int] = {}
+        topics: dict[str, Partitions] = {}
+        errors: dict[str, BaseException] = {}
+        for topic in response.topics:
+            if topic.error_code:
+                errors[topic.name] = kafka_errors.for_code(topic.error_code)()
+                continue
+            led = {p.partition_index: p.leader_id for p in topic.partitions if p.leader_id >= 0}
+            leaders |= {TopicPartition(topic.name, partition): leader for partition, leader in led.items()}
+            topics[topic.name] = Partitions(range(len(topic.partitions)), available=sorted(led))
+        brokers = {broker.node_id: (broker.host, broker.port) for broker in response.brokers}
+        return cls(brokers, topics, leaders, errors)
+
+
+class Metadata:
+    """The current snapshot, and the wish for a newer one."""
+
+    def __init__(self, config: ProducerConfig) -> None:
+        self.snapshot = Snapshot()
+        self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here
+        self.trouble: BaseException | None = None  # why the sender cannot ask, if it cannot
+        self._max_age = config.metadata_max_age_ms / 1000
+        self._backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
+        self._changed = threading.Condition()
+        self._used: dict[str, float] = {}
+        self._updates = 0
+        self._failures = 0
+        self._wanted = True
+        self._asked_at = float("-inf")
+        self._not_before = 0.0
+        self._closed = False
+
+    # --- the application's side -------------------------------------------------------------------
+
+    def partitions(self, topic: str, deadline: float, *, partition: int | None = None) -> Partitions:
+        """Return the topic's partitions, waiting until `deadline` for a topic never seen.
+
+        Raises MetadataTimeoutError; UnknownPartitionError when the topic has no `partition`, after one
+        look at fresh metadata; the broker's error when the topic may not be used at all.
+        """
+        self._used[topic] = deadline
+        known = self.snapshot.topics.get(topic)
+        if known is None:
+            known = self._await_topic(topic, deadline)
+        if partition is not None and partition >= len(known):
+            known = self._refreshed(topic, deadline)
+            if partition >= len(known):
+                raise UnknownPartitionError(
+                    f"topic {topic!r} has no partition {partition}: it has {len(known)}, numbered from 0"
+                )
+        return known
+
+    def want_update(self) -> None:
+        """Ask for fresh metadata at the next opportunity."""
+        self._wanted = True
+
+    def close(self) -> None:
+        """Send everybody who waits away."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _await_topic(self, topic: str, deadline: float) -> Partitions:
+        self._await(
+            lambda: topic in self.snapshot.topics or self._hopeless(topic) is not None, topic, deadline
+        )
+        hopeless = self._hopeless(topic)
+        if hopeless is not None:
+            raise hopeless
+        return self.snapshot.topics[topic]
+
+    def _refreshed(self, topic: str, deadline: float) -> Partitions:
+        seen = self._updates
+        self._await(lambda: self._updates > seen, topic, deadline)
+        return self.snapshot.topics.get(topic, Partitions(()))
+
+    def _await(self, condition: Callable[[], bool], topic: str, deadline: float) -> None:
+        with self._changed:
+            self._wanted = True
+            self._not_before = 0.0  # somebody is waiting: no back-off for the first look
+            self.wakeup()
+            met = self._changed.wait_for(lambda: self._closed or condition(), deadline - time.monotonic())
+        if self._closed:
+            raise ProducerClosedError("the producer was closed while this record waited for metadata")
+        if not met:
+            reason = self.snapshot.errors.get(topic) or self.trouble or "no broker answered"
+            raise MetadataTimeoutError(f"topic {topic!r} still unknown after max_block_ms: {reason}")
+
+    def _hopeless(self, topic: str) -> BaseException | None:
+        error = self.snapshot.errors.get(topic)
+        return error if isinstance(error, _HOPELESS) else None
+
+    # --- the sender's side ------------------------------------------------------------------------
+
+    def due(self, now: float) -> float:
+        """Return the seconds until metadata should be asked for; 0 means now."""
+        at = self._not_before if self._wanted else self._asked_at + self._max_age
+        return max(at - now, 0.0)
+
+    def request(self, now: float) -> MetadataRequest:
+        """Return the request to send, and note that it was asked for now."""
+        for topic, last_deadline in list(self._used.items()):
+            if now - last_deadline > TOPIC_IDLE_S:
+                del self._used[topic]
+        self._asked_at = now
+        self._not_before = now + self._backoff.seconds(max(self._failures, 1))
+        self._wanted = False
+        topics = [MetadataRequest.MetadataRequestTopic(name=topic) for topic in sorted(self._used)]
+        return MetadataRequest(topics=topics, allow_auto_topic_creation=True, max_version=MAX_VERSION)
+
+    def update(self, response: Any) -> None:
+        """Take a response as the new picture."""
+        snapshot = Snapshot.of(response)
+        if not snapshot.brokers:
+            self.failed()
+            return
+        leaderless = any(
+            len(partitions.available) < len(partitions) for partitions in snapshot.topics.values()
+        )
+        with self._changed:
+            self.snapshot = snapshot
+            self._updates += 1
+            self._failures = self._failures + 1 if snapshot.errors or leaderless else 0
+            self._wanted |= leaderless or any(topic not in snapshot.topics for topic in list(self._used))
+            self._changed.notify_all()
+
+    def failed(self) -> None:
+        """Note that the request was not answered."""
+        self._failures += 1
+        self._wanted = True

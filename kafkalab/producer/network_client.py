@@ -1,0 +1,189 @@
+"""All connections of a producer, and the one place where its I/O thread sleeps (Java: `NetworkClient`).
+
+Rules: at most one connection per broker, opened when first needed; after a failure the broker is left
+alone for a back-off that grows to a second; another thread ends the sleep with `wakeup()`, which
+costs a system call only while the I/O thread may really be asleep; without a broker that answers, the
+bootstrap addresses are tried again.
+
+Leaves out: what the requests mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kafkalab.producer.backoff import ExponentialBackoff
+from kafkalab.producer.config import ProducerConfig
+from kafkalab.producer.connection import Connection, ConnectionState, Handler
+from kafkalab.producer.metadata import Snapshot
+
+log = logging.getLogger(__name__)
+_LONGEST_SLEEP_S = 3600.0
+_SETUP_TIMEOUT_S = 10.0  # socket.connection.setup.timeout.ms
+_RECONNECT_MAX_MS = 1000.0  # reconnect.backoff.max.ms
+_IMPATIENT_S = 1.0  # when nobody is connected, one more broker is tried this often
+
+
+class NetworkClient:
+    """Connections by node id; bootstrap addresses are nodes -1, -2, ... until the real ids are known."""
+
+    def __init__(self, config: ProducerConfig) -> None:
+        self._config = config
+        self._backoff = ExponentialBackoff(config.reconnect_backoff_ms, _RECONNECT_MAX_MS)
+        self._bootstrap = {-1 - index: address for index, address in enumerate(config.bootstrap_addresses)}
+        self._addresses = dict(self._bootstrap)
+        self._connections: dict[int, Connection] = {}
+        self._failures: dict[int, int] = {}
+        self._retry_at: dict[int, float] = {}
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._asleep = False
+        self.trouble: BaseException | None = None
+        """Why the last connection failed, for messages; None once one is ready."""
+        self.on_lost: Callable[[], object] = lambda: None  # told of every connection that failed or broke
+
+    # --- nodes ------------------------------------------------------------------------------------
+
+    def learn(self, snapshot: Snapshot) -> None:
+        """Take over the brokers' addresses; connections to addresses no longer valid are closed."""
+        self._addresses = {**self._bootstrap, **snapshot.brokers}
+        for node, connection in list(self._connections.items()):
+            needed = node >= 0 and self._addresses.get(node) == connection.address
+            if not needed and not connection.in_flight:
+                self._drop(node, ConnectionAbortedError("address no longer needed"))
+
+    def can_send(self, node: int, now: float) -> bool:
+        """Tell whether `node` can take a request now; start connecting to it if need be."""
+        connection = self._connections.get(node)
+        if connection is None:
+            self._connect(node, now)
+            return False
+        most = self._config.max_in_flight_requests_per_connection
+        return connection.state is ConnectionState.READY and connection.in_flight < most
+
+    def any_node(self, now: float) -> int | None:
+        """Return the least busy node that can take a request; None while there is none yet.
+
+        Brokers are preferred; the bootstrap addresses help when none of the brokers is connected.
+        """
+        usable = [node for node, each in self._connections.items() if each.state is ConnectionState.READY]
+        if usable:
+            return min(usable, key=lambda node: self._connections[node].in_flight)
+        if all(now - each.created > _IMPATIENT_S for each in self._connections.values()):
+            order = sorted(
+                self._addresses, key=lambda node: (self._failures.get(node, 0), node < 0, abs(node))
+            )
+            _ = any(self._connect(node, now) for node in order if node not in self._connections)
+        return None
+
+    def send(self, node: int, request: Any, handler: Handler, now: float, timeout: float) -> int:
+        """Send to a node for which `can_send` was true; return the correlation id."""
+        return self._connections[node].send(request, handler, now, timeout)
+
+    # --- sleeping and waking ----------------------------------------------------------------------
+
+    def prepare_sleep(self) -> None:
+        """From here on, `wakeup()` ends the next `poll`, even if it comes before it."""
+        self._asleep = True
+
+    def wakeup(self) -> None:
+        """End the I/O thread's sleep; from any thread."""
+        if self._asleep:
+            self._asleep = False
+            with contextlib.suppress(OSError):
+                self._wake_writer.send(b"\0")
+
+    def poll(self, timeout: float) -> None:
+        """Sleep until something happens, at most `timeout` seconds, and deal with it."""
+        now = time.monotonic()
+        for node, connection in list(self._connections.items()):
+            self._watch(node, connection)
+        limits = [connection.deadline - now for connection in self._connections.values()]
+        if any(connection.state is not ConnectionState.READY for connection in self._connections.values()):
+            limits.append(_IMPATIENT_S)
+        events = self._selector.select(max(0.0, min(timeout, self._retry_in(now), *limits, _LONGEST_SLEEP_S)))
+        self._asleep = False
+        now = time.monotonic()
+        for key, mask in events:
+            if key.data is None:
+                with contextlib.suppress(BlockingIOError):
+                    self._wake_reader.recv(4096)
+            else:
+                self._connections[key.data].on_event(mask, now)
+        self._bury(now)
+
+    def give_up_late(self, now: float) -> None:
+        """Close connections with an overdue answer, and those idle for connections_max_idle_ms."""
+        idle = self._config.connections_max_idle_ms / 1000
+        for node, connection in list(self._connections.items()):
+            if connection.deadline <= now:
+                connection.close(TimeoutError("no answer within request_timeout_ms"))
+            elif not connection.in_flight and now - connection.last_used > idle:
+                self._drop(node, ConnectionAbortedError("idle for connections_max_idle_ms"))
+        self._bury(now)
+
+    def close(self) -> None:
+        """Close everything."""
+        for node in list(self._connections):
+            self._drop(node, ConnectionAbortedError("the producer was closed"))
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _connect(self, node: int, now: float) -> bool:
+        self._bury(now)  # the new socket may get a closed one's number
+        if node not in self._addresses or self._retry_at.get(node, 0.0) > now:
+            return False
+        failures = self._failures.get(node, 0)
+        timeout = min(_SETUP_TIMEOUT_S, self._config.request_timeout_ms / 1000)
+        try:
+            connection = Connection(
+                self._addresses[node], self._config.client_id, now, timeout, attempt=failures
+            )
+        except OSError as error:
+            self._note_failure(node, now, error)
+            return False
+        self._connections[node] = connection
+        self._selector.register(connection.socket, connection.interest, node)
+        return True
+
+    def _watch(self, node: int, connection: Connection) -> None:
+        if self._selector.get_key(connection.socket).events != connection.interest:
+            self._selector.modify(connection.socket, connection.interest, node)
+
+    def _retry_in(self, now: float) -> float:
+        """Return the seconds until the first broker in back-off may be tried again."""
+        waits = [
+            at - now for node, at in self._retry_at.items() if node not in self._connections and at > now
+        ]
+        return min(waits, default=float("inf"))
+
+    def _bury(self, now: float) -> None:
+        """Forget closed connections; count the failure, or its end."""
+        for node, connection in list(self._connections.items()):
+            if connection.state is ConnectionState.CLOSED:
+                self._drop(node, ConnectionAbortedError())  # closed already: this only unregisters it
+                self._note_failure(node, now, connection.error)
+            elif connection.state is ConnectionState.READY:
+                self._failures.pop(node, None)
+                self.trouble = None
+
+    def _note_failure(self, node: int, now: float, error: BaseException | None) -> None:
+        self._failures[node] = self._failures.get(node, 0) + 1
+        self._retry_at[node] = now + self._backoff.seconds(self._failures[node])
+        self.trouble = error
+        self.on_lost()
+        log.info("node %d at %s: %r", node, self._addresses.get(node), error)
+
+    def _drop(self, node: int, reason: BaseException) -> None:
+        connection = self._connections.pop(node)
+        self._selector.unregister(connection.socket)
+        connection.close(reason)

@@ -1,0 +1,120 @@
+"""Which partition? The third step of send().
+
+A partitioner has one method, `partition(topic, key, value, partitions) -> int`, called on the
+caller's thread with serialized key and value, and only when the record names no partition itself.
+`partitions` lists all the topic's partition ids; `partitions.available` those that have a leader.
+
+Rules of the default one (KIP-480, KIP-794):
+- a key always goes to `murmur2(key) % number of partitions`, whether or not that one is available:
+  equal keys must stay together, and must agree with every Java client;
+- without a key, stick to one partition for `batch_size` bytes, then move to a random other, so that
+  batches fill up instead of every partition getting a crumb.
+
+Leaves out: adaptive choice (slower brokers get less) and racks.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Protocol
+
+_M = 0x5BD1E995
+_32_BITS = 0xFFFFFFFF
+
+
+class Partitions(tuple[int, ...]):
+    """All partition ids of a topic; `available` are those that have a leader now."""
+
+    available: tuple[int, ...]
+
+    def __new__(cls, ids: Iterable[int], available: Iterable[int] | None = None) -> Partitions:
+        """Make it of all ids; `available` None means all of them."""
+        self = super().__new__(cls, ids)
+        self.available = tuple(self if available is None else available)
+        return self
+
+
+class Partitioner(Protocol):
+    """What `Producer(partitioner=...)` takes."""
+
+    def partition(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:
+        """Return the id of the partition the record goes to, one of `partitions`."""
+
+
+class DefaultPartitioner:
+    """Hash the key, or stick to a partition for a batch (Java: `BuiltInPartitioner`).
+
+    `sticky_bytes` is how much one partition gets before the next is drawn; the producer sets it to
+    its batch_size. `seed` makes the draws repeatable.
+    """
+
+    def __init__(
+        self, *, ignore_keys: bool = False, sticky_bytes: int = 16384, seed: int | None = None
+    ) -> None:
+        self.ignore_keys = ignore_keys
+        self.sticky_bytes = sticky_bytes
+        self._random = random.Random(seed)  # noqa: S311 - balance, not secrecy
+        self._sticky: dict[str, int] = {}
+        self._produced: dict[str, int] = {}
+
+    def partition(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:  # noqa: ARG002
+        """Return the key's partition, or the topic's current sticky one."""
+        if key is not None and not self.ignore_keys:
+            return partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)]
+        current = self._sticky.get(topic)
+        if current is None or current not in partitions:
+            current = self._sticky[topic] = self._draw(partitions)
+        return current
+
+    def on_append(
+        self, topic: str, partition: int, size: int, batch_full: bool, partitions: Partitions
+    ) -> None:
+        """Count `size` bytes appended without a key; move on once the partition had its share.
+
+        It waits for the open batch to be full, so that the switch never leaves a small batch behind,
+        unless twice the share has gone there already.
+        """
+        if self._sticky.get(topic) != partition:
+            return
+        produced = self._produced.get(topic, 0) + size
+        if produced >= self.sticky_bytes and (batch_full or produced >= 2 * self.sticky_bytes):
+            self._sticky[topic] = self._draw(partitions)
+            produced = 0
+        self._produced[topic] = produced
+
+    def _draw(self, partitions: Partitions) -> int:
+        return self._random.choice(partitions.available or partitions)
+
+
+class RoundRobinPartitioner:
+    """One record each in turn, keys ignored (Java: `RoundRobinPartitioner`).
+
+    What many believe the default to be. Fair in records, bad for batching.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+
+    def partition(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:  # noqa: ARG002
+        """Return the next available partition."""
+        turn = self._next.get(topic, 0)
+        self._next[topic] = turn + 1
+        choices = partitions.available or partitions
+        return choices[turn % len(choices)]
+
+
+@lru_cache(maxsize=8192)  # keys repeat; a hash in pure Python costs microseconds
+def murmur2(data: bytes) -> int:
+    """Return Kafka's 32-bit murmur2 of `data`, unsigned (Java: `Utils.murmur2`, seed 0x9747b28c)."""
+    h = 0x9747B28C ^ len(data)
+    tail = len(data) & ~3
+    for i in range(0, tail, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * _M & _32_BITS
+        k = (k ^ k >> 24) * _M & _32_BITS
+        h = (h * _M ^ k) & _32_BITS
+    if tail < len(data):
+        h = (h ^ int.from_bytes(data[tail:], "little")) * _M & _32_BITS
+    h = (h ^ h >> 13) * _M & _32_BITS
+    return h ^ h >> 15

@@ -1,0 +1,100 @@
+"""What goes in and what comes out: ProducerRecord and RecordMetadata.
+
+A record is five things of the application's (topic, value, key, headers, timestamp) and one
+of Kafka's (partition). Its field order is that of `Producer.send`, so `producer.send(*record)`
+sends it.
+
+Leaves out: bytes. How a record is laid out on the wire is in batch.py.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+Header: TypeAlias = tuple[str, bytes | None]
+"""A header's name and its value; names may repeat, order is kept (KIP-82)."""
+
+_LEGAL_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+class ProducerRecord(NamedTuple):
+    """One record, as the application means it (Java: `ProducerRecord`).
+
+    `key` and `value` may be anything the producer's serializers accept. `partition` None leaves
+    the choice to the partitioner; `timestamp_ms` None means "now", in ms since 1970 (CreateTime).
+    """
+
+    topic: str
+    value: Any = None
+    key: Any = None
+    partition: int | None = None
+    headers: Sequence[Header] = ()
+    timestamp_ms: int | None = None
+
+
+class RecordMetadata(NamedTuple):
+    """Where an acknowledged record is (Java: `RecordMetadata`).
+
+    `offset` is None when nobody told: with acks=0 the broker never answers. `timestamp_ms` is the
+    record's own, or the broker's when the topic has message.timestamp.type=LogAppendTime.
+    """
+
+    topic: str
+    partition: int
+    offset: int | None
+    timestamp_ms: int
+
+
+def check_record(record: ProducerRecord) -> None:
+    """Refuse what no broker could store, before anything is buffered.
+
+    Raises TypeError or ValueError naming the field, the value and what is allowed.
+    """
+    check_topic(record.topic)
+    if record.partition is not None:
+        _check_natural(
+            "partition", record.partition, "a number from 0, or None to let the partitioner choose"
+        )
+    if record.timestamp_ms is not None:
+        _check_natural("timestamp_ms", record.timestamp_ms, "milliseconds since 1970, or None for now")
+        if 0.5 < record.timestamp_ms / time.time() < 2:
+            warnings.warn(
+                f"timestamp_ms={record.timestamp_ms} looks like seconds: Kafka wants milliseconds",
+                stacklevel=4,
+            )
+    if record.headers:
+        _check_headers(record.headers)
+
+
+def check_topic(topic: object) -> None:
+    """Apply Kafka's rule for topic names (Java: `Topic.validate`)."""
+    if not isinstance(topic, str):
+        raise TypeError(f"topic must be a str, got {topic!r} ({type(topic).__name__})")
+    if not _LEGAL_TOPIC.fullmatch(topic) or topic in {".", ".."}:
+        raise ValueError(
+            f"topic {topic!r} is not a legal name: "
+            "use 1 to 249 of the characters a-z A-Z 0-9 . _ - (but not '.' or '..' alone)"
+        )
+
+
+def _check_natural(name: str, value: object, allowed: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is a {type(value).__name__}: give {allowed}")
+    if value < 0:
+        raise ValueError(f"{name}={value} is negative: give {allowed}")
+
+
+def _check_headers(headers: object) -> None:
+    wanted = 'headers are a list of (str, bytes or None) pairs, such as [("trace", b"42")]'
+    if not isinstance(headers, Sequence):
+        raise TypeError(f"{wanted}; got a {type(headers).__name__}")
+    for header in headers:
+        match header:
+            case (str(), bytes() | None):
+                continue
+            case _:
+                raise TypeError(f"{wanted}; got {header!r}")
