@@ -268,7 +268,7 @@ def _orders(what: str) -> Iterator[None]:
         reason = str(getattr(error, "explanation", None) or error)
         if any(words in reason for words in _TAKEN):
             raise PortTakenError(
-                f"The Docker engine did not {what}: {reason}. End what holds the port, or start a new cluster."
+                f"The Docker engine did not {what}: {reason}. End what holds it, or start a new cluster."
             ) from error
         raise EngineError(
             f"The Docker engine did not {what}: {reason}. `docker info` and `docker ps -a` show its state."
