@@ -101,6 +101,8 @@ class ProducerConfig:
                 raise ConfigError(
                     f"{name}={getattr(self, name)!r} is not callable: give a function (topic, data) -> bytes"
                 )
+        if not isinstance(self.interceptors, Sequence):
+            raise ConfigError(f"interceptors={self.interceptors!r} is no list: give [MyInterceptor(), ...]")
         if self.partitioner is not None and not callable(getattr(self.partitioner, "partition", None)):
             raise ConfigError(
                 f"partitioner={self.partitioner!r} has no partition() method: give an object with "
@@ -109,7 +111,7 @@ class ProducerConfig:
         least = self.linger_ms + self.request_timeout_ms
         if self.delivery_timeout_ms < least:
             raise ConfigError(
-                f"delivery_timeout_ms={self.delivery_timeout_ms:g} is less than linger_ms + request_timeout_ms = "
+                f"delivery_timeout_ms={self.delivery_timeout_ms:g} is below linger_ms + request_timeout_ms = "
                 f"{least:g}: raise it, or lower request_timeout_ms"
             )
         _ = self.bootstrap_addresses
@@ -123,7 +125,11 @@ class ProducerConfig:
     def bootstrap_addresses(self) -> list[tuple[str, int]]:
         """`bootstrap_servers` as (host, port) pairs."""
         servers = self.bootstrap_servers
-        listed = servers.split(",") if isinstance(servers, str) else list(servers)
+        listed = servers.split(",") if isinstance(servers, str) else servers
+        if not isinstance(listed, Sequence) or not all(isinstance(server, str) for server in listed):
+            raise ConfigError(
+                f'bootstrap_servers={servers!r}: give "host:port,host:port" or a list of "host:port"'
+            )
         addresses = [_address(server) for server in listed if server.strip()]
         if not addresses:
             raise ConfigError(
