@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import platformdirs
+import psutil
 
 from kafkalab.cluster.errors import CacheError
 
@@ -40,4 +41,16 @@ def writable(directory: Path) -> Path:
             f"{directory} cannot be written ({error.strerror}). kafkalab keeps jars and cluster data there: "
             f"make it writable, or set {HOME_VARIABLE} to a directory that is."
         ) from error
+    return directory
+
+
+def with_room(directory: Path, needed: int) -> Path:
+    """Return `directory` when its disk has `needed` bytes free, or raise CacheError."""
+    free = psutil.disk_usage(str(directory)).free
+    if free < needed:
+        raise CacheError(
+            f"The disk of {directory} is nearly full: {free / 1e6:.0f} MB free, "
+            f"kafkalab needs {needed / 1e6:.0f} MB. Free some, "
+            f"or set {HOME_VARIABLE} to a directory on another disk."
+        )
     return directory

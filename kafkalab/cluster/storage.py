@@ -13,7 +13,8 @@ from kafkalab.cluster.backend import NodeSpec
 from kafkalab.cluster.home import cache_dir
 from kafkalab.cluster.properties import meta_properties
 
-CHECKPOINT_IN_DATA_DIR = "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint"
+CHECKPOINT_IN_DATA_DIR = "bootstrap.checkpoint"
+"""As Kafka 4.3 names it (with static voters); 4.4 puts it into the metadata log's directory instead."""
 
 
 def kept_checkpoint() -> Path:

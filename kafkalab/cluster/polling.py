@@ -1,0 +1,50 @@
+"""The one place that waits: a condition, a deadline, and an error that shows what was seen last.
+
+Rules: conditions look at the outside world (a broker, a process, a file) where nothing can notify us, so they
+are polled; every other module calls wait_until() instead of sleeping.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from kafka.errors import RetriableError
+
+from kafkalab.cluster.errors import WaitTimeoutError
+
+T = TypeVar("T")
+PAUSE_S = 0.05
+NOT_YET = (OSError, RetriableError)
+
+
+def nothing() -> str:
+    """Add nothing to the error."""
+    return ""
+
+
+def wait_until(
+    what: str,
+    look: Callable[[], T],
+    holds: Callable[[T], bool] = bool,
+    timeout: float = 30.0,
+    evidence: Callable[[], str] = nothing,
+) -> T:
+    """Call look() until holds(its result); return that result.
+
+    `timeout` is in seconds. Raises WaitTimeoutError with `what`, the last result (or the last OSError or
+    retriable Kafka error, which count as "not yet") and evidence(), such as the tail of a log.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        state: object
+        try:
+            state = seen = look()
+            if holds(seen):
+                return seen
+        except NOT_YET as error:
+            state = error
+        if time.monotonic() > deadline:
+            raise WaitTimeoutError(
+                f"Waited {timeout:g} s in vain until {what}. Last seen: {state!r}. {evidence()}".rstrip()
+            )
+        time.sleep(PAUSE_S)
