@@ -229,7 +229,7 @@ class RecordAccumulator:
             return {target: list(queue) for target, queue in self._queues.items()}
 
     def _ready_at(self, first: ProducerBatch) -> float:
-        return max(first.created + self.config.linger_ms / 1000, first.not_before)
+        return first.not_before if first.attempts else first.created + self.config.linger_ms / 1000
 
     def _remove(self, unwanted: Callable[[ProducerBatch], bool]) -> list[ProducerBatch]:
         removed = []

@@ -66,7 +66,7 @@ class ProducerBatch:
         self.state = BatchState.OPEN
         self.size = HEADER_SIZE
         self.attempts = 0
-        self.not_before = created
+        self.not_before = 0.0
         self.last_error: BaseException | None = None
         self._records: list[RawRecord] = []
         self._encoded: bytes | None = None

@@ -136,7 +136,7 @@ class Sender:
         for target in targets:
             if target in leaders:
                 grouped[leaders[target]].append(target)
-            else:
+            elif not self._asking:
                 self._metadata.want_update()
         return grouped
 
