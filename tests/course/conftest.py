@@ -24,6 +24,9 @@ class FakeCluster:
     def heal(self) -> None:
         self.healed += 1
 
+    def partitions(self, topic: str) -> list[int]:
+        return [0, 1, 2]
+
     def recreate_topic(self, name: str, **options: Any) -> None:
         self.topics.append((name, options))
 

@@ -142,6 +142,23 @@ def test_log_reads_the_cluster(fake_cluster: Any) -> None:
     assert log.log_picture(fake_cluster, "ann-orders").equivalent.count("partition") == 3
 
 
+def test_cluster_picture_looks_at_the_cluster(fake_cluster: Any) -> None:
+    class Node(NamedTuple):
+        node_id: int
+        role: str
+        state: str
+
+    class Status(NamedTuple):
+        nodes: list[Node]
+
+    fake_cluster.status = lambda: Status([Node(100, "controller", "running"), Node(1, "broker", "dead")])
+    fake_cluster.leader = lambda topic, partition: None
+    fake_cluster.isr = lambda topic, partition: [1]
+    fake_cluster.replicas = lambda topic, partition: [1, 2]
+    words = cluster.cluster_picture(fake_cluster, "orders").equivalent
+    assert words.splitlines()[:2] == ["broker 1 dead", "  orders-0: broker 1 in sync; no leader"]
+
+
 def test_cluster_says_who_leads_who_is_behind_and_who_is_dead() -> None:
     rows = [
         cluster.Replicas("orders-0", 1, (1, 2), (1,)),

@@ -102,19 +102,15 @@ def cluster_picture(cluster: Any, *topics: str) -> Picture:
 
 def look(cluster: Any, topics: Sequence[str]) -> tuple[dict[int, str], list[Replicas]]:
     """Return broker states by id, and one row for each partition of `topics`."""
-    states = {node: cluster.state(node) for node in cluster.broker_ids}
-    rows = [row for topic in topics for row in _partitions(cluster, topic)]
+    states = {node.node_id: str(node.state) for node in cluster.status().nodes if node.role == "broker"}
+    rows = [_replicas(cluster, topic, number) for topic in topics for number in cluster.partitions(topic)]
     return states, rows
 
 
-def _partitions(cluster: Any, topic: str) -> list[Replicas]:
-    name = topic.removeprefix(cluster.prefix)
-    return [
-        Replicas(
-            f"{name}-{number}",
-            cluster.leader(topic, number),
-            tuple(replicas),
-            tuple(cluster.isr(topic, number)),
-        )
-        for number, replicas in sorted(cluster.replicas(topic).items())
-    ]
+def _replicas(cluster: Any, topic: str, number: int) -> Replicas:
+    return Replicas(
+        f"{topic.removeprefix(cluster.prefix)}-{number}",
+        cluster.leader(topic, number),
+        tuple(cluster.replicas(topic, number)),
+        tuple(cluster.isr(topic, number)),
+    )

@@ -26,19 +26,10 @@ class Cell(NamedTuple):
     value: str
 
 
-def log_picture(
-    cluster: Any, topic: str, *, partitions: int | None = None, isolation: str = "read_uncommitted"
-) -> Picture:
-    """Return the log of `topic` as it is now; `partitions` is how many rows to draw (default: all known)."""
+def log_picture(cluster: Any, topic: str, *, isolation: str = "read_uncommitted") -> Picture:
+    """Return the log of `topic` as it is now; `isolation` as in a consumer."""
     records = cluster.read(topic, isolation=isolation)
-    return draw(
-        records, topic.removeprefix(cluster.prefix), partitions or _partitions(cluster, topic, records)
-    )
-
-
-def _partitions(cluster: Any, topic: str, records: Sequence[Any]) -> int:
-    known = getattr(cluster, "partitions", None)
-    return len(known(topic)) if known else max((record.partition for record in records), default=0) + 1
+    return draw(records, topic.removeprefix(cluster.prefix), len(cluster.partitions(topic)))
 
 
 def draw(records: Iterable[Any], topic: str, partitions: int) -> Picture:
