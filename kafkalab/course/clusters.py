@@ -18,7 +18,7 @@ _own: list[Any] = []
 
 def join() -> Any:
     """Return a connected cluster; one that had to be started is kept for the rest of this process."""
-    from kafkalab import Cluster  # noqa: PLC0415 - heavy, and the static checks of notebooks never need it
+    from kafkalab.cluster.cluster import Cluster  # noqa: PLC0415 - heavy; static checks never need it
     from kafkalab.cluster.errors import NoClusterError  # noqa: PLC0415
 
     if os.environ.get("KAFKALAB_BOOTSTRAP"):
@@ -36,7 +36,7 @@ def join() -> Any:
 
 def start() -> Any:
     """Return a new cluster of three brokers, owned by this process; the caller stops it."""
-    from kafkalab import Cluster  # noqa: PLC0415
+    from kafkalab.cluster.cluster import Cluster  # noqa: PLC0415
 
     return Cluster.start(brokers=3)
 

@@ -67,7 +67,7 @@ def _fault(headers: list[tuple[str, bytes]]) -> str | None:
     if SIGNATURE not in headers:
         return "The header ('sent-by', b'me') is missing: does on_send() return a record that has it?"
     if MINE not in headers:
-        return "The application's own header ('trace', b'42') got lost: add to record.headers, don't replace them."
+        return "The application's own header ('trace', b'42') got lost: add to record.headers."
     return None
 
 
