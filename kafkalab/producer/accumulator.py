@@ -124,15 +124,15 @@ class RecordAccumulator:
 
     # --- the sender's side ------------------------------------------------------------------------
 
-    def ready(self, now: float) -> tuple[list[TopicPartition], float]:
+    def ready(self, now: float) -> tuple[set[TopicPartition], float]:
         """Return the partitions whose first batch is ready, and when to ask again if nothing happens."""
-        ready, ask_again = [], float("inf")
+        ready, ask_again = set(), float("inf")
         with self._lock:
             for target, queue in self._queues.items():
                 if target in self._muted:
                     continue
                 if self.why_ready(queue, now):
-                    ready.append(target)
+                    ready.add(target)
                 else:
                     ask_again = min(ask_again, self._ready_at(queue[0]))
         return ready, ask_again
@@ -155,7 +155,11 @@ class RecordAccumulator:
         return "flush" if self._flushing else None
 
     def drain(self, targets: Iterable[TopicPartition], now: float) -> list[ProducerBatch]:
-        """Take the first ready batch of each partition, within max_request_size in all (but at least one)."""
+        """Take the first batch of each partition, within max_request_size in all (but at least one).
+
+        Those that are not ready come along with those that are: the request travels anyway. Only a
+        back-off is respected.
+        """
         drained: list[ProducerBatch] = []
         size = 0
         for target in targets:
@@ -166,29 +170,29 @@ class RecordAccumulator:
                 size += len(batch.encode())
         return drained
 
+    def targets(self) -> list[TopicPartition]:
+        """Return the partitions with batches in the queue, the least recently drained first."""
+        with self._lock:
+            return list(self._queues)
+
     def _take(self, target: TopicPartition, now: float, room: int | None) -> ProducerBatch | None:
-        queue = self._queues.get(target) if target not in self._muted else None
-        why = self.why_ready(queue, now) if queue else None
-        if not queue or why is None or (room is not None and queue[0].size > room):
+        queue = self._queues.get(target)
+        if not queue or target in self._muted or now < queue[0].not_before:
             return None
+        if room is not None and queue[0].size > room:
+            return None
+        why = self.why_ready(queue, now) or "along"
         batch = queue.popleft()
-        if not queue:
-            del self._queues[target]
+        del self._queues[target]
+        if queue:
+            self._queues[target] = queue  # now the last in turn
         if self.config.max_in_flight_requests_per_connection == 1:
             self._muted.add(target)
         batch.become(BatchState.IN_FLIGHT)
         batch.attempts += 1
         if self._trace is not None:
-            self._trace(
-                "drained",
-                topic=target.topic,
-                partition=target.partition,
-                batch=batch.number,
-                why=why,
-                records=len(batch),
-                size=batch.size,
-                attempt=batch.attempts,
-            )
+            details = {"records": len(batch), "size": batch.size, "attempt": batch.attempts}
+            self._trace("drained", **target._asdict(), batch=batch.number, why=why, **details)
         return batch
 
     def put_back(self, batch: ProducerBatch, now: float) -> None:

@@ -130,15 +130,18 @@ class Sender:
                 sent = True
         return 0.0 if sent else ask_again - now
 
-    def _by_leader(self, targets: Iterable[TopicPartition]) -> dict[int, list[TopicPartition]]:
+    def _by_leader(self, ready: set[TopicPartition]) -> dict[int, list[TopicPartition]]:
+        """Return, for each broker that leads a ready partition, all partitions it leads."""
         leaders = self._metadata.snapshot.leaders
-        grouped: dict[int, list[TopicPartition]] = defaultdict(list)
-        for target in targets:
-            if target in leaders:
-                grouped[leaders[target]].append(target)
-            elif not self._asking:
-                self._metadata.want_update()
-        return grouped
+        if not self._asking and not leaders.keys() >= ready:
+            self._metadata.want_update()
+        nodes: dict[int, list[TopicPartition]] = {
+            leaders[target]: [] for target in ready if target in leaders
+        }
+        for target in self._accumulator.targets() if nodes else ():
+            if leaders.get(target) in nodes:
+                nodes[leaders[target]].append(target)
+        return nodes
 
     def _send_produce(self, node: int, batches: list[ProducerBatch], now: float) -> None:
         self._in_flight |= {batch.number: batch for batch in batches}

@@ -23,7 +23,7 @@ def put(accumulator, target=P0, size=100, count=1):
 
 
 def drain_all(accumulator, now):
-    return accumulator.drain(accumulator.ready(now)[0], now)
+    return accumulator.drain(sorted(accumulator.ready(now)[0]), now)
 
 
 def test_a_lone_record_lingers_exactly_linger_ms():
@@ -31,9 +31,8 @@ def test_a_lone_record_lingers_exactly_linger_ms():
     (appended,) = put(accumulator)
     created = appended.batch.created
     ready, ask_again = accumulator.ready(created + 0.004)
-    assert (ready, ask_again) == ([], created + 0.005)
-    assert accumulator.drain([P0], created + 0.004) == []
-    assert accumulator.ready(created + 0.005)[0] == [P0]
+    assert (ready, ask_again) == (set(), created + 0.005)
+    assert accumulator.ready(created + 0.005)[0] == {P0}
     assert drain_all(accumulator, created + 0.005) == [appended.batch]
     assert [event.data["why"] for event in trace.find("drained")] == ["linger"]
 
@@ -78,6 +77,27 @@ def test_a_drain_takes_one_batch_of_each_partition_within_the_request_size():
     assert [batch.target for batch in drain_all(both, now + 1)] == [P0, P1]
 
 
+def test_a_batch_that_is_not_ready_comes_along_with_one_that_is_but_not_out_of_its_back_off():
+    accumulator, trace = make(linger_ms=10_000, batch_size=1000)
+    put(accumulator, P0, count=9)
+    put(accumulator, P1)
+    now = time.monotonic()
+    assert accumulator.ready(now)[0] == {P0}
+    full, along = accumulator.drain(accumulator.targets(), now)
+    assert [event.data["why"] for event in trace.find("drained")] == ["full", "along"]
+    accumulator.put_back(along, now)
+    assert accumulator.drain([P1], now) == []
+    assert full.target == P0
+
+
+def test_the_least_recently_drained_partition_comes_first():
+    accumulator, _ = make(batch_size=0, linger_ms=0, max_request_size=200)
+    put(accumulator, P0, count=3)
+    put(accumulator, P1, count=3)
+    order = [accumulator.drain(accumulator.targets(), time.monotonic())[0].target for _ in range(6)]
+    assert order == [P0, P1] * 3
+
+
 def test_a_retry_waits_out_its_back_off_at_its_old_place():
     accumulator, trace = make(batch_size=0, linger_ms=0, retry_backoff_ms=100)
     first, second, third = (appended.batch for appended in put(accumulator, count=3))
@@ -87,7 +107,7 @@ def test_a_retry_waits_out_its_back_off_at_its_old_place():
     accumulator.put_back(second, now)
     accumulator.put_back(first, now)
     assert accumulator.queued()[P0] == [first, second, third]
-    assert accumulator.ready(now + 0.079)[0] == []
+    assert accumulator.ready(now + 0.079)[0] == set()
     assert drain_all(accumulator, now + 0.121) == [first]
     assert first.attempts == 2
     assert [event.data["why"] for event in trace.find("drained", batch=first.number)] == ["full", "retry"]
@@ -110,7 +130,7 @@ def test_with_one_request_in_flight_a_partition_waits_for_its_batch():
     first, second = (appended.batch for appended in put(accumulator, count=2))
     now = time.monotonic()
     assert drain_all(accumulator, now) == [first]
-    assert accumulator.ready(now)[0] == []
+    assert accumulator.ready(now)[0] == set()
     assert accumulator.drain([P0], now) == []
     accumulator.finish(first)
     assert drain_all(accumulator, now) == [second]
@@ -169,7 +189,7 @@ def test_flush_makes_everything_ready_and_waits_for_the_outcome():
     flusher.join(5)
     assert not flusher.is_alive()
     put(accumulator)
-    assert accumulator.ready(time.monotonic())[0] == []
+    assert accumulator.ready(time.monotonic())[0] == set()
 
 
 def test_what_is_too_old_is_removed_wherever_it_waits():
