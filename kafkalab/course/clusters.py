@@ -18,20 +18,27 @@ _own: list[Any] = []
 
 def join() -> Any:
     """Return a connected cluster; one that had to be started is kept for the rest of this process."""
+    if _own:
+        return _own[0]
+    cluster = running()
+    if cluster is None:
+        cluster = start()
+        _own.append(cluster)
+        atexit.register(cluster.stop)
+    return cluster
+
+
+def running() -> Any:
+    """Return the cluster that is there already (named by the environment, or `kafkalab up`), or None."""
     from kafkalab.cluster.cluster import Cluster  # noqa: PLC0415 - heavy; static checks never need it
     from kafkalab.cluster.errors import NoClusterError  # noqa: PLC0415
 
     if os.environ.get("KAFKALAB_BOOTSTRAP"):
-        return Cluster.connect(os.environ["KAFKALAB_BOOTSTRAP"])
-    if _own:
-        return _own[0]
+        return Cluster.connect()
     try:
         return Cluster.attach()
     except NoClusterError:
-        cluster = start()
-    _own.append(cluster)
-    atexit.register(cluster.stop)
-    return cluster
+        return None
 
 
 def start() -> Any:

@@ -1,0 +1,123 @@
+"""The command line: `kafkalab lab | up | down | status | doctor | run | bench | new`.
+
+Each command delegates at once to the package that does the work; what it prints on failure is the error's
+message, without a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="The Apache Kafka producer, taken apart and put together on real brokers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=PASS_ON)
+def lab(
+    context: typer.Context,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="The working copy (default: ./work)")
+    ] = None,
+) -> None:
+    """Open JupyterLab on the course, with a real cluster under it. Other options go to JupyterLab."""
+    from kafkalab.course.lab import lab as run_lab  # noqa: PLC0415 - a command pays for its own imports only
+
+    run_lab(directory, context.args)
+
+
+@app.command()
+def up(
+    brokers: Annotated[int, typer.Option(help="How many brokers.", min=1)] = 3,
+    backend: Annotated[str | None, typer.Option(help="auto, containers or embedded.")] = None,
+    build_image: Annotated[bool, typer.Option("--build-image", help="Build the local image first.")] = False,
+) -> None:
+    """Start a cluster that runs until `kafkalab down`."""
+    from kafkalab.cluster import image, running  # noqa: PLC0415
+
+    if build_image:
+        image.build(Console(stderr=True))
+    running.up(brokers, backend)
+    _print_status()
+
+
+@app.command()
+def down() -> None:
+    """Stop the cluster of `kafkalab up` and remove its files."""
+    from kafkalab.cluster import running  # noqa: PLC0415
+
+    typer.echo("The cluster is down." if running.down() else "No cluster was up.")
+
+
+@app.command()
+def status() -> None:
+    """Show the running cluster: back end, addresses, nodes."""
+    _print_status()
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: what the course needs, what is missing, how to fix it."""
+    from kafkalab.doctor import examine  # noqa: PLC0415
+
+    if not examine(Console()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(chapter: Annotated[str, typer.Argument(help="A chapter's number or name, such as 01.")]) -> None:
+    """Execute a chapter in the terminal."""
+    from kafkalab.course.run import run as run_chapter  # noqa: PLC0415
+
+    if not run_chapter(chapter):
+        raise typer.Exit(1)
+
+
+@app.command(context_settings=PASS_ON, add_help_option=False)
+def bench(context: typer.Context) -> None:
+    """Measure the start of a cluster and the producer beside its peers."""
+    from kafkalab.bench import main as run_bench  # noqa: PLC0415
+
+    run_bench(context.args)
+
+
+@app.command()
+def new(directory: Annotated[Path, typer.Argument(help="Where your copy of the course goes.")]) -> None:
+    """Write your own copy of the course; what is there already stays."""
+    from kafkalab.course import workcopy  # noqa: PLC0415
+
+    for line in workcopy.update(directory).lines():
+        typer.echo(line)
+
+
+def _print_status() -> None:
+    from kafkalab.cluster.cluster import Cluster  # noqa: PLC0415
+
+    told = Cluster.attach().status()
+    typer.echo(f"{told.backend} Kafka {told.kafka_version} at {told.bootstrap_servers}")
+    for node in told.nodes:
+        memory = f"{node.rss / 1e6:.0f} MB" if node.rss else ""
+        typer.echo(f"  {node.role} {node.node_id}: {node.state} {memory}".rstrip())
+
+
+def main() -> None:
+    """Run the command line; errors that explain themselves are printed without a traceback."""
+    from kafkalab.cluster.errors import ClusterError  # noqa: PLC0415
+
+    try:
+        app()
+    except (ClusterError, LookupError, FileNotFoundError, NotADirectoryError) as error:
+        typer.echo(f"kafkalab: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
