@@ -43,7 +43,7 @@ def ensure_checkpoint(console: Console) -> None:
 
 def _format(scratch: Path) -> Path:
     backend = Embedded(scratch)
-    controller = plan(backend, new_id(), 0, "lab")[0]
+    controller, _ = plan(backend, new_id(), 1, "lab")
     properties = scratch / "server.properties"
     properties.write_text(as_text(controller.properties))
     arguments = ["format", "-t", controller.cluster_id, "-c", str(properties)]

@@ -1,0 +1,77 @@
+"""One real cluster for the whole session, shared by tests and by the kernels of notebooks.
+
+It starts when the first test or notebook needs it and is named in KAFKALAB_CLUSTER, which kernels and other
+child processes inherit. KAFKALAB_BACKEND chooses what it runs on.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kafkalab.cluster import CLUSTER_VARIABLE, Cluster
+
+
+class SharedCluster:
+    """A pytest plugin, so that it sees notebooks outside this directory too."""
+
+    def __init__(self) -> None:
+        self._cluster: Cluster | None = None
+
+    def get(self) -> Cluster:
+        """Start at the first call."""
+        if self._cluster is None:
+            self._cluster = Cluster.start()
+            if self._cluster.directory is not None:
+                os.environ[CLUSTER_VARIABLE] = str(self._cluster.directory)
+        return self._cluster
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Have the cluster up before nbval starts a notebook's kernel."""
+        if item.path.suffix == ".ipynb":
+            self.get()
+
+    def pytest_unconfigure(self) -> None:
+        if self._cluster is not None:
+            self._cluster.stop()
+            os.environ.pop(CLUSTER_VARIABLE, None)
+
+
+SHARED = pytest.StashKey[SharedCluster]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cycles", type=int, default=2, help="start/kill/restart/stop cycles of test_leaks.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SHARED] = SharedCluster()
+    config.pluginmanager.register(config.stash[SHARED], "kafkalab-shared-cluster")
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """The session's cluster; healed before each test that uses it."""
+    return request.config.stash[SHARED].get()
+
+
+@pytest.fixture(autouse=True)
+def _healed(request: pytest.FixtureRequest) -> None:
+    if "cluster" in request.fixturenames:
+        request.getfixturevalue("cluster").heal()
+
+
+@pytest.fixture
+def private_cluster() -> Iterator[Callable[..., Cluster]]:
+    """A factory of clusters that end with the test; arguments as for Cluster.start()."""
+    started: list[Cluster] = []
+
+    def start(**arguments: Any) -> Cluster:
+        started.append(Cluster.start(**arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
