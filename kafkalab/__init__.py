@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 KAFKA_VERSION = "4.3.1"
-"""The Apache Kafka release every back end runs (jar lock, image tag and expected feature levels follow it)."""
+"""The Apache Kafka release every back end runs (jar lock, image tag and feature levels follow it)."""
 
 __all__ = ["KAFKA_VERSION", "Cluster", "Producer", "__version__"]
 
