@@ -8,13 +8,15 @@ Rules
 Left out: building (image.py).
 """
 
+import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import docker.errors
 import requests
+from docker.auth import get_config_header, resolve_repository_name
 from docker.client import DockerClient
 from docker.utils.utils import parse_repository_tag
 from rich.console import Console
@@ -83,13 +85,12 @@ def ensure(console: Console) -> str:
 
 def pull(name: str, console: Console, timeout: float = PULL_TIMEOUT, stall: float = STALL_TIMEOUT) -> str:
     """Pull `name` with progress; give up after `timeout` seconds, or `stall` seconds without news."""
-    repository, tag = parse_repository_tag(name)
     deadline = time.monotonic() + timeout
+    sizes: dict[str, tuple[int, int]] = {}
     try:
         with engine(stall) as client, _bar(console) as progress:
             bar = progress.add_task(f"Pulling {name} (once)", total=None)
-            sizes: dict[str, tuple[int, int]] = {}
-            for event in client.api.pull(repository, tag or "latest", stream=True, decode=True):
+            for event in _pull_events(client, name, stall):
                 _follow(event, sizes)
                 done, total = (sum(column) for column in zip((0, 0), *sizes.values(), strict=True))
                 progress.update(bar, completed=done, total=total or None)
@@ -98,6 +99,24 @@ def pull(name: str, console: Console, timeout: float = PULL_TIMEOUT, stall: floa
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise ImageError(_missing(name, f"it cannot be pulled: {error}")) from error
     return name
+
+
+def _pull_events(client: DockerClient, name: str, stall: float) -> Iterator[Mapping[str, Any]]:
+    """Yield the engine's news; docker-py's own pull() would wait for them without end."""
+    repository, tag = parse_repository_tag(name)
+    registry, _ = resolve_repository_name(repository)
+    login = get_config_header(client.api, registry)
+    with client.api.post(
+        f"{client.api.base_url}/v{client.api.api_version}/images/create",
+        params={"fromImage": repository, "tag": tag or "latest"},
+        headers={"X-Registry-Auth": login} if login else None,
+        stream=True,
+        timeout=stall,
+    ) as response:
+        if not response.ok:
+            raise docker.errors.DockerException(response.json()["message"])
+        for line in response.iter_lines():
+            yield json.loads(line)
 
 
 def _bar(console: Console) -> Progress:

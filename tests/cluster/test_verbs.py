@@ -3,9 +3,8 @@
 import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
 
-from kafkalab.cluster import Cluster, ClusterError, LogRecord, Offsets
+from kafkalab.cluster import Cluster, Offsets
 
 pytestmark = pytest.mark.cluster
 
