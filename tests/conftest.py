@@ -47,6 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Kernels of notebooks inherit it: committed chapters show a course that nobody has taken yet.
+    os.environ["KAFKALAB_PROGRESS"] = "off"
     config.stash[SHARED] = SharedCluster()
     config.pluginmanager.register(config.stash[SHARED], "kafkalab-shared-cluster")
 
