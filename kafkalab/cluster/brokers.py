@@ -19,7 +19,7 @@ from kafka.protocol.metadata import MetadataRequest
 
 from kafkalab.cluster.errors import ClusterError, UnreachableError
 from kafkalab.cluster.polling import wait_until
-from kafkalab.cluster.wire import PLAINTEXT, Address, Security, call, check
+from kafkalab.cluster.wire import PLAINTEXT, Address, Connection, Security, call, check
 
 READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 EARLIEST, LATEST = -2, -1
@@ -152,7 +152,7 @@ class Brokers:
         )
         # A broker shows a topic a moment before it has made its own replicas leaders.
         for number in self.partition_numbers(name):
-            self.offset(name, number)
+            self.offsets(name, number)
 
     def delete_topic(self, name: str) -> None:
         """Delete if it exists and wait until no running broker shows it."""
@@ -171,33 +171,14 @@ class Brokers:
         )
 
     def offsets(self, topic: str, partition: int) -> Offsets:
-        """Ask the partition's leader for all four offsets."""
-        return Offsets(
-            start=self.offset(topic, partition, timestamp=EARLIEST),
-            last_stable=self.offset(topic, partition, isolation=READ_COMMITTED),
-            high_watermark=self.offset(topic, partition),
-            # Consumers are told the high watermark; only replicas and debuggers learn the end of the log.
-            log_end=self.offset(topic, partition, replica=DEBUGGER),
-        )
+        """Ask the partition's leader for all four offsets, once there is one that serves it.
 
-    def offset(
-        self,
-        topic: str,
-        partition: int,
-        timestamp: int = LATEST,
-        isolation: int = READ_UNCOMMITTED,
-        replica: int = CONSUMER,
-    ) -> int:
-        """Ask the leader for one offset, once there is a leader that serves the partition."""
-        request = _list_offsets(topic, partition, timestamp, isolation, replica)
-
-        def ask() -> int:
-            answer = self.ask(self.await_leader(topic, partition), request).topics[0].partitions[0]
-            check(answer.error_code, f"Offsets of {topic!r} partition {partition}")
-            return int(answer.offset)
-
-        found: int = self.wait(
-            f"partition {partition} of {topic!r} is served", ask, lambda offset: offset >= 0
+        A record that is written meanwhile may show in a later offset and not in an earlier one.
+        """
+        found: Offsets = self.wait(
+            f"partition {partition} of {topic!r} is served",
+            lambda: self._offsets(self.await_leader(topic, partition), topic, partition),
+            lambda _: True,
         )
         return found
 
@@ -215,6 +196,23 @@ class Brokers:
     ) -> Any:
         """Wait as polling.wait_until() does, log tails as evidence."""
         return wait_until(what, look, holds, timeout, self.evidence)
+
+    def _offsets(self, leader: int, topic: str, partition: int) -> Offsets:
+        with Connection(self.addresses()[leader], self.security) as connection:
+
+            def ask(timestamp: int, isolation: int, replica: int) -> int:
+                request = _list_offsets(topic, partition, timestamp, isolation, replica)
+                answer = connection.call(request).topics[0].partitions[0]
+                check(answer.error_code, f"Offsets of {topic!r} partition {partition} at broker {leader}")
+                return int(answer.offset)
+
+            return Offsets(
+                start=ask(EARLIEST, READ_UNCOMMITTED, CONSUMER),
+                last_stable=ask(LATEST, READ_COMMITTED, CONSUMER),
+                high_watermark=ask(LATEST, READ_UNCOMMITTED, CONSUMER),
+                # Consumers are told the high watermark; only replicas and debuggers learn the log's end.
+                log_end=ask(LATEST, READ_UNCOMMITTED, DEBUGGER),
+            )
 
 
 def _metadata_topic(name: str) -> Any:

@@ -10,6 +10,8 @@ Rules
 - Whatever ends it, it closes the back end and removes the state directory.
 """
 
+import contextlib
+import os
 import queue
 import signal
 import sys
@@ -119,7 +121,8 @@ class Keeper:
         statefile.write(self._directory, self._state)
 
     def _watch_starter(self) -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin.read(): its lock, held by this thread, would delay the interpreter's end by a second.
+        os.read(sys.stdin.fileno(), 1)
         if self._attached:
             self.order(STOP)
 
@@ -132,15 +135,13 @@ class Keeper:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: "Connection[Any, Any]") -> None:
-        """Carry one caller's order in and its answer out."""
+        """Carry one caller's orders in and their answers out until it goes."""
         answers: queue.SimpleQueue[object] = queue.SimpleQueue()
-        with connection:
-            try:
+        with connection, contextlib.suppress(EOFError, OSError):
+            while True:
                 verb, arguments = connection.recv()
                 self.order(verb, *arguments, answer=answers.put)
                 connection.send(answers.get())
-            except (EOFError, OSError):
-                return
 
 
 def plan(backend: Backend, cluster_id: str, brokers: int, profile: Profile) -> list[NodeSpec]:
