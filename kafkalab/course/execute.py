@@ -122,7 +122,7 @@ def _report(console: Console, path: Path, *, check: bool) -> bool:
     seconds = time.monotonic() - start
     mark = "[red]failed[/]" if found else "[green]ok[/]"
     console.print(f"{mark} {path.name} {seconds:.1f} s")
-    for line in found[:60]:
+    for line in "\n".join(found).splitlines()[:60]:
         console.print(f"  {escape(line[:400])}", highlight=False)
     return bool(found)
 
