@@ -1,4 +1,4 @@
-"""Chapter 00: how many copies survive the death of two brokers?"""
+"""Chapter 00: the number of copies that outlives two of three brokers."""
 
 from __future__ import annotations
 
