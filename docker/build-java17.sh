@@ -12,7 +12,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 echo "Fetching Debian's openjdk-17-jre-headless"
-(cd "$scratch" && apt-get download -qq openjdk-17-jre-headless)
+(cd "$scratch" && apt-get download -qq -o APT::Sandbox::User=root openjdk-17-jre-headless)
 dpkg -x "$scratch"/openjdk-17-jre-headless_*.deb "$scratch/root"
 # The package's links lead to /etc; here that is below $scratch.
 find "$scratch/root" -type l -lname '/*' -print0 | while IFS= read -r -d '' link; do
