@@ -61,7 +61,7 @@ def test_a_chapter_runs_in_the_browser(browser: Browser, notebook: str) -> None:
 
 def test_the_lab_opens_on_chapter_00(browser: Browser) -> None:
     browser.open("/")
-    assert FIRST.removesuffix(".ipynb") in browser.page.title()
+    assert browser.page.url.endswith(f"/lab/tree/{FIRST}")
 
 
 def test_an_answer_is_kept_and_saving_is_clean(browser: Browser, copy: Path) -> None:

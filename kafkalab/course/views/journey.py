@@ -23,7 +23,7 @@ CALLER, SENDER, BROKER = range(3)
 LANES = ("Your thread", "I/O thread", "Broker")  # the last one gets the broker's number where it is known
 LANE_NOTES = ("runs send()", "runs the Sender", "leads the partition")
 
-_MARGIN, _GAP, _TOP, _ROW, _BOX = 16, 58, 62, 72, 54
+_MARGIN, _GAP, _TOP, _ROW, _BOX = 16, 44, 62, 72, 54
 _LANE = (WIDTH - 2 * _MARGIN - 2 * _GAP) / 3
 
 
@@ -191,7 +191,7 @@ def _offset(data: Mapping[str, Any], position: int | None) -> str:
 
 def _to_node(data: Mapping[str, Any]) -> str:
     many = len(data.get("batches", ()))
-    return f"to broker {data.get('node')}, with {many} batch{'' if many == 1 else 'es'}"
+    return f"to broker {data.get('node')}, {many} batch{'' if many == 1 else 'es'}"
 
 
 def _fields(data: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from kafkalab.course.markup import Child, Node, extend, tag
 
-WIDTH = 960
-"""Units of a full-width picture; JupyterLab at 1280 pixels shows about as many pixels."""
+WIDTH = 860
+"""Units of a full-width picture; JupyterLab in a window of 1280 pixels gives it about as many."""
 
 # name: (light, dark); "ink" on "wash" of the same kind is readable text.
 COLOURS = {
