@@ -96,7 +96,9 @@ class ProducerBatch:
         return DeliveryFuture(self.delivery, index, record.timestamp_ms)
 
     def encode(self) -> bytes:
-        """Return the batch as bytes, the same ones every time; no record can be added afterwards."""
+        """Return the batch as bytes: as it stands while it is open, the same ones every time afterwards."""
+        if self.state is BatchState.OPEN:
+            return encode_batch(self._records)
         if self._encoded is None:
             self._encoded = encode_batch(self._records)
         return self._encoded
