@@ -163,11 +163,8 @@ class Producer:
     ) -> DeliveryFuture:
         timestamp = int(time.time() * 1000) if record.timestamp_ms is None else record.timestamp_ms
         raw = RawRecord(timestamp, key, value, record.headers)
-        size = HEADER_SIZE + record_size(raw)
-        if size > self.config.max_request_size:
-            raise RecordTooLargeError(
-                f"{size} bytes in a batch exceed max_request_size={self.config.max_request_size}"
-            )
+        size = record_size(raw)
+        self._check_size(HEADER_SIZE + size)
         partitions = self.metadata.partitions(record.topic, deadline, partition=record.partition)
         target = TopicPartition(record.topic, self._partition(record, key, value, partitions))
         if self._trace is not None:
@@ -182,6 +179,11 @@ class Producer:
                 "appended", record=number, topic=target.topic, partition=target.partition, batch=batch.number
             )
         return appended.future
+
+    def _check_size(self, size: int) -> None:
+        if size > self.config.max_request_size:
+            limit = f"max_request_size={self.config.max_request_size}"
+            raise RecordTooLargeError(f"{size} bytes in a batch exceed {limit}: raise it, or send less")
 
     def _partition(
         self, record: ProducerRecord, key: bytes | None, value: bytes | None, partitions: Partitions

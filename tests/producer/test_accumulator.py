@@ -125,6 +125,14 @@ def test_bytes_do_not_change_between_attempts():
     assert len(accumulator.queued()[P0]) == 2
 
 
+def test_an_open_batch_can_be_looked_at_as_bytes_and_still_grow():
+    accumulator, _ = make()
+    (appended,) = put(accumulator)
+    before = appended.batch.encode()
+    put(accumulator)
+    assert len(appended.batch.encode()) == appended.batch.size > len(before)
+
+
 def test_with_one_request_in_flight_a_partition_waits_for_its_batch():
     accumulator, _ = make(batch_size=0, linger_ms=0, max_in_flight_requests_per_connection=1)
     first, second = (appended.batch for appended in put(accumulator, count=2))
