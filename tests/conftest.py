@@ -47,6 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python's clients leave the two ends of their wake-up pipe (a Unix socket pair) to the collector.
+    config.addinivalue_line(
+        "filterwarnings", r"ignore:unclosed <socket.socket fd=\d+, family=1,:ResourceWarning"
+    )
     # Kernels of notebooks inherit it: committed chapters show a course that nobody has taken yet.
     os.environ["KAFKALAB_PROGRESS"] = "off"
     config.stash[SHARED] = SharedCluster()

@@ -1,7 +1,7 @@
 """Real brokers behind one interface: containers, embedded processes or somebody else's cluster."""
 
 from kafkalab.cluster.brokers import Offsets
-from kafkalab.cluster.cluster import Cluster, ClusterStatus, NodeStatus
+from kafkalab.cluster.cluster import Cluster
 from kafkalab.cluster.errors import (
     BackendChoiceError,
     CacheError,
@@ -23,6 +23,7 @@ from kafkalab.cluster.errors import (
 )
 from kafkalab.cluster.reading import LogRecord
 from kafkalab.cluster.running import CLUSTER_VARIABLE, down, find, up
+from kafkalab.cluster.status import ClusterStatus, NodeStatus
 
 __all__ = [
     "CLUSTER_VARIABLE",

@@ -10,42 +10,22 @@ Rules
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from rich.console import Console
 
 from kafkalab import KAFKA_VERSION
-from kafkalab.cluster import choice, external, healing, running, starting
-from kafkalab.cluster.backend import NodeState, Profile
-from kafkalab.cluster.brokers import Brokers, Offsets, Partition
+from kafkalab.cluster import choice, external, healing, running, starting, status, waiting
+from kafkalab.cluster.backend import Profile
+from kafkalab.cluster.brokers import Brokers, Offsets
 from kafkalab.cluster.errors import UnknownNodeError
 from kafkalab.cluster.nodes import Nodes
 from kafkalab.cluster.reading import LogRecord, level_of, read_partition
 from kafkalab.cluster.starting import Plan, log_tails
+from kafkalab.cluster.status import ClusterStatus
 from kafkalab.cluster.wire import PLAINTEXT, Security
 
 WAIT_S = 30.0
-
-
-class NodeStatus(NamedTuple):
-    """One line of Cluster.status()."""
-
-    node_id: int
-    role: str
-    port: int | None
-    state: NodeState
-    rss: int | None
-    """Resident memory in bytes; None when dead or not ours to see."""
-
-
-class ClusterStatus(NamedTuple):
-    """What Cluster.status() tells."""
-
-    backend: str
-    kafka_version: str
-    bootstrap_servers: str
-    directory: Path | None
-    nodes: list[NodeStatus]
 
 
 class Cluster:
@@ -207,20 +187,7 @@ class Cluster:
         `node_id` demands this one, `other_than` any but that one; `timeout` in seconds.
         Raises WaitTimeoutError.
         """
-
-        def is_agreed(leaders: set[int | None]) -> bool:
-            (leader, *others) = leaders or {None}
-            wanted = node_id in (None, leader) and leader not in (None, other_than)
-            return wanted and not others and leader in self._running()
-
-        leaders: set[int | None] = self._brokers.wait(
-            f"{topic}-{partition} is led by {node_id or 'a running broker'}"
-            + (f" other than {other_than}" if other_than else ""),
-            lambda: {p.leader for p in self._brokers.views(topic, partition)},
-            is_agreed,
-            timeout,
-        )
-        return next(leader for leader in leaders if leader is not None)
+        return waiting.wait_leader(self._brokers, (topic, partition), node_id, other_than, timeout)
 
     def wait_isr(
         self,
@@ -234,20 +201,7 @@ class Cluster:
 
         With neither, all replicas are waited for. `timeout` in seconds, else WaitTimeoutError.
         """
-
-        def fits(seen: Partition) -> bool:
-            if ids is not None:
-                return seen.isr == sorted(ids)
-            return len(seen.isr) == (size if size is not None else len(seen.replicas))
-
-        wanted = sorted(ids) if ids is not None else f"{size or 'all'} replicas"
-        views: list[Partition] = self._brokers.wait(
-            f"the ISR of {topic}-{partition} is {wanted}",
-            lambda: self._brokers.views(topic, partition),
-            lambda views: bool(views) and all(fits(view) for view in views),
-            timeout,
-        )
-        return views[0].isr
+        return waiting.wait_isr(self._brokers, (topic, partition), size, ids, timeout)
 
     def kill(self, node_id: int) -> None:
         """SIGKILL a broker or controller, frozen or not; return when it is dead."""
@@ -282,18 +236,7 @@ class Cluster:
 
     def status(self) -> ClusterStatus:
         """Return back end, addresses, and each node's state and memory."""
-        addresses, memory = self._nodes.addresses(), self._nodes.rss()
-        nodes = [
-            NodeStatus(
-                node,
-                "controller" if node in self._nodes.controllers else "broker",
-                addresses[node].port if node in addresses else None,
-                state,
-                memory.get(node),
-            )
-            for node, state in self._nodes.states().items()
-        ]
-        return ClusterStatus(self.backend, KAFKA_VERSION, self.bootstrap_servers, self.directory, nodes)
+        return status.look(self._nodes, self.bootstrap_servers)
 
     def stop(self) -> None:
         """Take all nodes down and remove their files, whoever started them; a guest changes nothing."""
