@@ -29,7 +29,7 @@ lab: $(VENV)/.lab ## Open JupyterLab on chapter 00 with a real cluster under it
 	@$(BIN)/kafkalab lab
 
 test: install ## Prove everything: units, cluster, notebooks, browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
 
 check: install ## Lint, types, import contract, notebook hygiene
 	$(BIN)/ruff check .

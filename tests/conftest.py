@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import needs
 import pytest
 
 from kafkalab.cluster import CLUSTER_VARIABLE, Cluster
@@ -55,6 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["KAFKALAB_PROGRESS"] = "off"
     config.stash[SHARED] = SharedCluster()
     config.pluginmanager.register(config.stash[SHARED], "kafkalab-shared-cluster")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    needs.demand(item)
 
 
 @pytest.fixture(scope="session")

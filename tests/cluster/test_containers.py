@@ -13,6 +13,7 @@ import psutil
 import pytest
 from docker.models.containers import Container
 from kafka import KafkaAdminClient
+from needs import lacking
 from rich.console import Console
 
 from kafkalab import KAFKA_VERSION
@@ -51,12 +52,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def cluster(home: Path) -> Iterator[Cluster]:
     with Cluster.start(backend="containers", console=Console(file=io.StringIO())) as started:
         yield started
-
-
-@pytest.fixture
-def healed(cluster: Cluster) -> Iterator[Cluster]:
-    yield cluster
-    cluster.heal()
 
 
 @pytest.fixture
@@ -112,27 +107,27 @@ def test_features_are_the_releases_latest(cluster: Cluster) -> None:
     assert newest["transaction.version"] == 2
 
 
-def test_a_killed_broker_returns_with_ports_address_and_data(healed: Cluster) -> None:
-    healed.recreate_topic("kept", replication_factor=3)
-    addresses, servers = addresses_of(healed), healed.bootstrap_servers
+def test_a_killed_broker_returns_with_ports_address_and_data(cluster: Cluster) -> None:
+    cluster.recreate_topic("kept", replication_factor=3)
+    addresses, servers = addresses_of(cluster), cluster.bootstrap_servers
     for broker in (1, 2):
-        healed.kill(broker)
-    assert nodes_of(healed)[1].status == "exited"
+        cluster.kill(broker)
+    assert nodes_of(cluster)[1].status == "exited"
     for broker in (2, 1):
-        healed.restart(broker)
-    assert healed.wait_isr("kept", 0) == [1, 2, 3]
-    assert addresses_of(healed) == addresses
-    assert healed.bootstrap_servers == servers
+        cluster.restart(broker)
+    assert cluster.wait_isr("kept", 0) == [1, 2, 3]
+    assert addresses_of(cluster) == addresses
+    assert cluster.bootstrap_servers == servers
 
 
-def test_a_paused_broker_can_be_killed(healed: Cluster) -> None:
-    healed.pause(3)
-    healed.pause(3)
-    assert nodes_of(healed)[3].status == "paused"
-    healed.kill(3)
-    healed.kill(3)
-    assert nodes_of(healed)[3].status == "exited"
-    for verb in (healed.pause, healed.resume):
+def test_a_paused_broker_can_be_killed(cluster: Cluster) -> None:
+    cluster.pause(3)
+    cluster.pause(3)
+    assert nodes_of(cluster)[3].status == "paused"
+    cluster.kill(3)
+    cluster.kill(3)
+    assert nodes_of(cluster)[3].status == "exited"
+    for verb in (cluster.pause, cluster.resume):
         with pytest.raises(NodeStateError, match=r"restart\(3\)"):
             verb(3)
 
@@ -148,12 +143,12 @@ def test_status_and_log(cluster: Cluster) -> None:
     assert "Kafka" in cluster.log_tail(1, 100)
 
 
-def test_a_port_taken_meanwhile_names_port_and_fix(healed: Cluster) -> None:
-    healed.kill(1)
-    port = next(node.port for node in healed.status().nodes if node.node_id == 1)
+def test_a_port_taken_meanwhile_names_port_and_fix(cluster: Cluster) -> None:
+    cluster.kill(1)
+    port = next(node.port for node in cluster.status().nodes if node.node_id == 1)
     assert port is not None
     with socket.create_server(("127.0.0.1", port)), pytest.raises(PortTakenError, match=str(port)) as caught:
-        healed.restart(1)
+        cluster.restart(1)
     assert f"process {os.getpid()}" in str(caught.value)
 
 
@@ -273,7 +268,7 @@ def test_the_next_start_sweeps_after_a_killed_keeper(cluster: Cluster) -> None:
 def test_an_older_java_runs_the_same_command_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKALAB_IMAGE", JAVA_17)
     if reason := containers.unavailable():
-        pytest.skip(f"{reason} (docker/build-java17.sh builds this one)")
+        lacking("containers", f"{reason} (docker/build-java17.sh builds this one)")
     with Cluster.start(backend="containers", console=Console(file=io.StringIO())) as started:
         started.create_topic("old", partitions=3)
         assert started.wait_isr("old", 0) == [1, 2, 3]
