@@ -1,7 +1,7 @@
 """How a chapter gets its cluster: join the one there is, else start one that ends with the kernel.
 
 Order: the cluster named by KAFKALAB_CLUSTER (the lab, the test session, `kafkalab up`), an external one named
-by KAFKALAB_BOOTSTRAP, a running one of this user, a new one. Only the last shows progress: the first start on
+by KAFKALAB_BOOTSTRAP, the one of `kafkalab up`, a new one. Only the last shows progress: the first start on
 a machine downloads Kafka and may take a minute.
 """
 
@@ -10,8 +10,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
+
+from rich.console import Console
 
 _own: list[Any] = []
 
@@ -45,7 +48,13 @@ def start() -> Any:
     """Return a new cluster of three brokers, owned by this process; the caller stops it."""
     from kafkalab.cluster.cluster import Cluster  # noqa: PLC0415
 
-    return Cluster.start(brokers=3)
+    return Cluster.start(brokers=3, console=_console())
+
+
+def _console() -> Console:
+    # In a kernel, rich's own display is a widget that not every front end has; stderr looks like an error.
+    in_kernel = "ipykernel" in sys.modules
+    return Console(file=sys.stdout, force_jupyter=False) if in_kernel else Console(stderr=True)
 
 
 @contextlib.contextmanager

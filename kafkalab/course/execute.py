@@ -50,7 +50,8 @@ def notebook_client(notebook: Any, folder: Path, **options: Any) -> NotebookClie
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
-        store_widget_state=False,
+        # Not below error: every kernel warns that its loopback sockets are not encrypted.
+        extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(folder)}},
         **options,
     )
