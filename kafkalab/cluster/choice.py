@@ -23,6 +23,8 @@ class Choice(NamedTuple):
 
     name: str
     reason: str
+    or_else: str | None = None
+    """Taken instead when the image turns out not to be had after all."""
 
 
 def module(name: str) -> BackendModule:
@@ -53,7 +55,8 @@ def _best() -> Choice:
         return Choice("external", f"{BOOTSTRAP_VARIABLE} names a cluster")
     reason = module("containers").unavailable()
     if reason is None:
-        return Choice("containers", "a container engine answers and has the image")
+        why = "a container engine answers and the image is there or can be pulled"
+        return Choice("containers", why, or_else="embedded")
     return Choice("embedded", f"no containers: {reason}")
 
 

@@ -60,7 +60,8 @@ class Cluster:
         console.print(f"kafkalab: {chosen.name} Kafka {KAFKA_VERSION} ({chosen.reason})", highlight=False)
         if chosen.name == "external":
             return cls.connect()
-        return cls(starting.start(Plan(chosen.name, brokers, profile), console), owned=True)
+        plan = Plan(chosen.name, brokers, profile, or_else=chosen.or_else)
+        return cls(starting.start(plan, console), owned=True)
 
     @classmethod
     def attach(cls, directory: Path | str | None = None) -> Self:

@@ -62,7 +62,8 @@ def up(
             "or unset KAFKALAB_BOOTSTRAP and KAFKALAB_BACKEND."
         )
     console.print(f"kafkalab: {chosen.name} ({chosen.reason})", highlight=False)
-    keeping = starting.start(starting.Plan(chosen.name, brokers, profile, name=UP), console)
+    plan = starting.Plan(chosen.name, brokers, profile, name=UP, or_else=chosen.or_else)
+    keeping = starting.start(plan, console)
     keeping.detach()
     return keeping
 

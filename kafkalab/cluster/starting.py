@@ -15,7 +15,7 @@ from kafkalab import KAFKA_VERSION
 from kafkalab.cluster import choice, healing, statefile
 from kafkalab.cluster.backend import Profile
 from kafkalab.cluster.brokers import Brokers
-from kafkalab.cluster.errors import NodeDiedError, PortTakenError
+from kafkalab.cluster.errors import ImageError, NodeDiedError, PortTakenError
 from kafkalab.cluster.keeper import new_id
 from kafkalab.cluster.keeping import Keeping, start_keeper
 from kafkalab.cluster.nodes import Nodes
@@ -36,6 +36,8 @@ class Plan(NamedTuple):
     """Name of the state directory; None: the cluster's id."""
     settings: tuple[tuple[str, str], ...] = ()
     """Handed to the back end beside what its prepare() returns."""
+    or_else: str | None = None
+    """Back end to take when this one's image cannot be had."""
 
 
 def start(plan: Plan, console: Console) -> Keeping:
@@ -44,9 +46,7 @@ def start(plan: Plan, console: Console) -> Keeping:
     Raises ClusterError of any kind; nothing is left behind then.
     """
     statefile.sweep()
-    module = choice.module(plan.backend)
-    module.sweep()
-    settings = module.prepare(console, plan.profile) | dict(plan.settings)
+    plan, settings = _prepare(plan, console)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with console.status(f"Starting Kafka {KAFKA_VERSION}: 1 controller, {plan.brokers} brokers"):
@@ -55,6 +55,18 @@ def start(plan: Plan, console: Console) -> Keeping:
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable: the loop returns or raises")
+
+
+def _prepare(plan: Plan, console: Console) -> tuple[Plan, dict[str, str]]:
+    module = choice.module(plan.backend)
+    module.sweep()
+    try:
+        return plan, module.prepare(console, plan.profile) | dict(plan.settings)
+    except ImageError as error:
+        if plan.or_else is None:
+            raise
+        console.print(f"kafkalab: {plan.or_else} instead: {error}", highlight=False)
+        return _prepare(plan._replace(backend=plan.or_else, or_else=None), console)
 
 
 def _start_once(plan: Plan, settings: dict[str, str]) -> Keeping:

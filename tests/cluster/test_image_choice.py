@@ -7,6 +7,7 @@ from rich.console import Console
 
 from kafkalab.cluster import containers, image_choice
 from kafkalab.cluster.choice import choose
+from kafkalab.cluster.cluster import Cluster
 from kafkalab.cluster.engine import engine
 from kafkalab.cluster.errors import BackendChoiceError, EngineError, ImageError
 
@@ -46,6 +47,22 @@ def test_no_engine_makes_auto_embedded_and_says_why(monkeypatch: pytest.MonkeyPa
     assert "No Docker engine answers" in choose("auto").reason
     with pytest.raises(BackendChoiceError, match="Start Docker"):
         choose("containers")
+
+
+def test_auto_is_embedded_when_the_pull_fails(monkeypatch: pytest.MonkeyPatch, quiet: Console) -> None:
+    def fail(*_: object) -> dict[str, str]:
+        raise ImageError("too slow")
+
+    monkeypatch.setattr(containers, "unavailable", lambda: None)
+    monkeypatch.setattr(containers, "prepare", fail)
+    monkeypatch.setenv("KAFKALAB_BACKEND", "auto")
+    monkeypatch.delenv("KAFKALAB_BOOTSTRAP", raising=False)
+    with Cluster.start(brokers=1, console=quiet) as started:
+        assert started.backend == "embedded"
+    assert isinstance(quiet.file, io.StringIO)
+    assert "embedded instead: too slow" in quiet.file.getvalue()
+    with pytest.raises(ImageError, match="too slow"):
+        Cluster.start(backend="containers", console=quiet)
 
 
 def test_an_engine_on_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
