@@ -1,6 +1,6 @@
 """How long a warm start of the embedded cluster takes, with and without the JDK AOT cache.
 
-Rules: both kinds of start alternate, so that a machine that others use meets both alike; each start is a whole
+Rules: both kinds of start alternate, so that a machine that others use meets both alike; each is a whole
 one, from the call until every broker lists all brokers. The medians are compared. CPU seconds of the nodes
 stand beside the wall clock, because they hardly change with what else the machine does.
 """
@@ -60,9 +60,8 @@ def start_once(*, aot: bool) -> Start:
     """Start one cluster, measure, stop it."""
     settings = () if aot else ((embedded.NO_AOT, "1"),)
     began = time.perf_counter()
-    keeping = starting.start(
-        starting.Plan("embedded", BROKERS, "lab", settings=settings), Console(quiet=True)
-    )
+    plan = starting.Plan("embedded", BROKERS, "lab", settings=settings)
+    keeping = starting.start(plan, Console(quiet=True))
     seconds = time.perf_counter() - began
     try:
         return Start(seconds, _cpu_seconds(keeping), sum(keeping.rss().values()))

@@ -17,6 +17,7 @@ from rich.console import Console
 from kafkalab.cluster import jars, java
 from kafkalab.cluster.backend import Backend, NodeSpec, NodeState, Place, Ports, Profile, Role
 from kafkalab.cluster.errors import NodeStateError
+from kafkalab.cluster.polling import wait_until
 from kafkalab.cluster.ports import LOOPBACK, require_free
 from kafkalab.cluster.processes import spawn, tail
 from kafkalab.cluster.properties import as_text
@@ -96,12 +97,14 @@ class Embedded:
         self._launch(node_id)
 
     def pause(self, node_id: int) -> None:
-        """SIGSTOP."""
+        """SIGSTOP; return when the system has frozen it."""
         self._alive(node_id).suspend()
+        wait_until(f"node {node_id} is frozen", lambda: self.state(node_id), lambda s: s != "running")
 
     def resume(self, node_id: int) -> None:
-        """SIGCONT."""
+        """SIGCONT; return when it goes on."""
         self._alive(node_id).resume()
+        wait_until(f"node {node_id} goes on", lambda: self.state(node_id), lambda s: s != "paused")
 
     def state(self, node_id: int) -> NodeState:
         """Ask the system."""

@@ -13,7 +13,7 @@ from kafka.errors import RetriableError
 from kafkalab.cluster.errors import WaitTimeoutError
 
 T = TypeVar("T")
-PAUSE_S = 0.05
+PAUSE_S = 0.02
 NOT_YET = (OSError, RetriableError)
 
 

@@ -13,6 +13,7 @@ from kafkalab.cluster import (
     UnknownNodeError,
     WaitTimeoutError,
 )
+from kafkalab.cluster.polling import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -121,6 +122,7 @@ def test_log_end_runs_ahead_of_the_high_watermark_while_followers_sleep(cluster)
     cluster.recreate_topic("verbs-ahead")
     producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, acks=1, enable_idempotence=False)
     producer.send("verbs-ahead", b"seen by all").get(timeout=20)
+    wait_until("all have it", lambda: cluster.offsets("verbs-ahead", 0).high_watermark == 1)
     cluster.pause(2)
     cluster.pause(3)
     # acks=1 returns although nobody copied the record.

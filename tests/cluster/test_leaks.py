@@ -1,0 +1,77 @@
+"""Start, kill, restart, stop, again and again: no process, port, file or container stays."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kafkalab.cluster import Cluster, choice
+from kafkalab.cluster.home import cache_dir, clusters_dir
+from kafkalab.cluster.ports import is_free
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(0)]
+CYCLE_S = 120.0
+
+
+def files() -> set[Path]:
+    """All files and directories of cache and state."""
+    return {path for root in (cache_dir(), clusters_dir()) if root.is_dir() for path in root.iterdir()}
+
+
+def handles() -> int:
+    me = psutil.Process()
+    return me.num_fds() if hasattr(me, "num_fds") else me.num_handles()
+
+
+def descendants() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+@pytest.mark.parametrize("backend", ["auto"])
+def test_cycles_leave_nothing_behind(backend, request, console, own_state):
+    Cluster.start(brokers=2, backend=backend, console=console).stop()  # fills the cache, imports modules
+    before = files(), descendants(), handles()
+    for _ in range(request.config.getoption("--cycles")):
+        ports = one_cycle(backend, console)
+        assert [port for port in ports if not is_free(port)] == []
+        assert (files(), descendants(), handles()) == before
+
+
+def one_cycle(backend: str, console) -> list[int]:
+    """One life with faults; return its ports."""
+    with Cluster.start(brokers=2, backend=backend, console=console) as cluster:
+        cluster.create_topic("leaks", replication_factor=2)
+        cluster.kill(1)
+        cluster.restart(1)
+        cluster.pause(2)
+        cluster.kill(2)
+        cluster.heal()
+        assert cluster.leader("leaks", 0) == 1
+        return [int(address.rpartition(":")[2]) for address in cluster.bootstrap_servers.split(",")]
+
+
+def test_a_failed_start_leaves_nothing_behind(monkeypatch, console, own_state):
+    from kafkalab.cluster import WaitTimeoutError, starting
+
+    before = files(), descendants()
+
+    def impatient(nodes):
+        raise WaitTimeoutError("no patience")
+
+    monkeypatch.setattr(starting, "await_ready", impatient)
+    with pytest.raises(WaitTimeoutError, match="no patience"):
+        Cluster.start(brokers=1, backend=choice.choose().name, console=console)
+    assert (files(), descendants()) == before
+
+
+def test_ctrl_c_during_the_start_leaves_nothing_behind(monkeypatch, console, own_state):
+    from kafkalab.cluster import starting
+
+    def interrupted(nodes):
+        raise KeyboardInterrupt
+
+    before = files(), descendants()
+    monkeypatch.setattr(starting, "await_ready", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Cluster.start(brokers=1, backend=choice.choose().name, console=console)
+    assert (files(), descendants()) == before
