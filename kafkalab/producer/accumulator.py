@@ -205,13 +205,17 @@ class RecordAccumulator:
             queue.insert(place, batch)
             self._muted.discard(batch.target)
 
-    def finish(self, batch: ProducerBatch) -> None:
-        """Let go of a batch whose outcome is known."""
+    def finish(self, batch: ProducerBatch, tell: Callable[[], object] = lambda: None) -> None:
+        """Let go of a batch whose outcome is known; `tell` tells it, and flush() waits until it has."""
         batch.become(BatchState.DONE)
         with self._lock:
-            self._incomplete.pop(batch.number, None)
             self._muted.discard(batch.target)
         self.pool.release(batch.reserved)
+        try:
+            tell()
+        finally:
+            with self._lock:
+                self._incomplete.pop(batch.number, None)
 
     def expired(self, now: float) -> list[ProducerBatch]:
         """Remove and return the queued batches that are older than delivery_timeout_ms."""

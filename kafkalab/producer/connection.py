@@ -161,6 +161,10 @@ class Connection:
                 return
             del self._out[:sent]
             self._sent += sent
+        self._settle_departed()
+
+    def _settle_departed(self) -> None:
+        """Finish the oldest requests that expect no answer and have left."""
         while (
             self._in_flight
             and not self._in_flight[0].expects_answer
@@ -176,13 +180,24 @@ class Connection:
         if not data:
             raise ConnectionResetError("closed by the broker")
         self.last_used = now
-        for _, response in self._protocol.receive_bytes(data):
+        for _, response in self._parse(data):
             self._in_flight.popleft().handler(response, None)
+            self._settle_departed()
+
+    def _parse(self, data: bytes) -> list[tuple[int, Any]]:
+        try:
+            parsed: list[tuple[int, Any]] = self._protocol.receive_bytes(data)
+        except Exception as error:  # a decoder trips over nonsense in ways of its own
+            raise kafka_errors.KafkaProtocolError(f"not an answer to what was asked: {error!r}") from error
+        return parsed
 
 
 def _connect(address: tuple[str, int], attempt: int) -> socket.socket:
     """Start connecting to the `attempt`-th of the host's addresses; raises OSError if it has none."""
-    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{address[0]!r} cannot be a host's name: {error}") from error
     family, kind, protocol, _, target = found[attempt % len(found)]
     connecting = socket.socket(family, kind, protocol)
     connecting.setblocking(False)

@@ -4,8 +4,8 @@ A batch is acknowledged or refused as a whole, so the outcome belongs to the bat
 A record's `DeliveryFuture` is three slots that point into it, and costs next to nothing to make.
 
 Rules: an outcome is set once and never changes; callbacks run on the I/O thread, in the order of
-the records, each exactly once, and what they raise is logged; waiting is interruptible (Ctrl-C) and
-leaves everything as it was.
+the records, each exactly once, before anybody who waits goes on, and what they raise is logged;
+waiting is interruptible (Ctrl-C) and leaves everything as it was.
 
 Leaves out: cancelling. A record that was accepted may already be on its way.
 """
@@ -30,6 +30,8 @@ class Delivery:
     __slots__ = (
         "_callbacks",
         "_event",
+        "_teller",
+        "_told",
         "base_offset",
         "done",
         "error",
@@ -45,6 +47,8 @@ class Delivery:
         self.error: BaseException | None = None
         self.base_offset: int | None = None
         self.log_append_time_ms = -1
+        self._told = False
+        self._teller = 0
         self._event: threading.Event | None = None
         self._callbacks: list[tuple[DeliveryFuture, Callable[[DeliveryFuture], object]]] | None = None
 
@@ -57,15 +61,18 @@ class Delivery:
         return self._settle(error, None, -1)
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait for the outcome, `timeout` seconds at most; True when there is one."""
-        if self.done:
+        """Wait until the callbacks have run, `timeout` seconds at most; True when the outcome is known.
+
+        A callback that asks gets the outcome at once.
+        """
+        if self._told or self._teller == threading.get_ident():
             return True
         with _lock:
             if self._event is None:
                 self._event = threading.Event()
-                if self.done:
+                if self._told:
                     self._event.set()
-        return self._event.wait(timeout)
+        return self._event.wait(timeout) or self.done
 
     def add_callback(self, future: DeliveryFuture, callback: Callable[[DeliveryFuture], object]) -> None:
         """Call `callback(future)` once settled; at once if it is already."""
@@ -82,13 +89,20 @@ class Delivery:
                 return False
             self.error, self.base_offset, self.log_append_time_ms = error, base_offset, log_append_time_ms
             self.done = True
+            self._teller = threading.get_ident()
             callbacks, self._callbacks = self._callbacks, None
-            event = self._event
-        for future, callback in callbacks or ():
-            _call(callback, future)
-        if event is not None:
-            event.set()
+        try:
+            for future, callback in callbacks or ():
+                _call(callback, future)
+        finally:
+            self._wake_waiters()
         return True
+
+    def _wake_waiters(self) -> None:
+        with _lock:
+            self._told = True
+            if self._event is not None:
+                self._event.set()
 
 
 class DeliveryFuture:

@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from kafka.errors import IncompatibleBrokerVersion
+
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.connection import Connection, ConnectionState, Handler
@@ -35,6 +37,7 @@ class NetworkClient:
 
     def __init__(self, config: ProducerConfig) -> None:
         self._config = config
+        self._max_idle = config.connections_max_idle_ms / 1000
         self._backoff = ExponentialBackoff(config.reconnect_backoff_ms, _RECONNECT_MAX_MS)
         self._bootstrap = {-1 - index: address for index, address in enumerate(config.bootstrap_addresses)}
         self._addresses = dict(self._bootstrap)
@@ -45,7 +48,7 @@ class NetworkClient:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
-        self._asleep = False
+        self._asleep = True
         self.trouble: BaseException | None = None
         """Why the last connection failed, for messages; None once one is ready."""
         self.on_lost: Callable[[], object] = lambda: None  # told of every connection that failed or broke
@@ -84,18 +87,17 @@ class NetworkClient:
             _ = any(self._connect(node, now) for node in order if node not in self._connections)
         return None
 
-    def send(self, node: int, request: Any, handler: Handler, now: float, timeout: float) -> int:
-        """Send to a node for which `can_send` was true; return the correlation id."""
-        return self._connections[node].send(request, handler, now, timeout)
+    def send(self, node: int, request: Any, handler: Handler, now: float, timeout: float) -> None:
+        """Send to a node that `can_send` or `any_node` named; `handler` gets the answer or the error."""
+        try:
+            self._connections[node].send(request, handler, now, timeout)
+        except IncompatibleBrokerVersion as error:
+            handler(None, error)
 
     # --- sleeping and waking ----------------------------------------------------------------------
 
-    def prepare_sleep(self) -> None:
-        """From here on, `wakeup()` ends the next `poll`, even if it comes before it."""
-        self._asleep = True
-
     def wakeup(self) -> None:
-        """End the I/O thread's sleep; from any thread."""
+        """End the I/O thread's sleep, or the next one if it comes between two; from any thread."""
         if self._asleep:
             self._asleep = False
             with contextlib.suppress(OSError):
@@ -104,29 +106,27 @@ class NetworkClient:
     def poll(self, timeout: float) -> None:
         """Sleep until something happens, at most `timeout` seconds, and deal with it."""
         now = time.monotonic()
-        for node, connection in list(self._connections.items()):
+        self._bury(now)  # sending may have found a connection broken
+        for node, connection in self._connections.items():
             self._watch(node, connection)
-        limits = [connection.deadline - now for connection in self._connections.values()]
-        if any(connection.state is not ConnectionState.READY for connection in self._connections.values()):
-            limits.append(_IMPATIENT_S)
-        events = self._selector.select(max(0.0, min(timeout, self._retry_in(now), *limits, _LONGEST_SLEEP_S)))
+        events = self._selector.select(max(0.0, min(timeout, self._longest_sleep(now))))
         self._asleep = False
         now = time.monotonic()
         for key, mask in events:
             if key.data is None:
                 with contextlib.suppress(BlockingIOError):
                     self._wake_reader.recv(4096)
-            else:
+            elif key.data in self._connections:  # not dropped by what another one brought
                 self._connections[key.data].on_event(mask, now)
         self._bury(now)
+        self._asleep = True  # from here on: whoever decided anything before has not seen what comes now
 
     def give_up_late(self, now: float) -> None:
         """Close connections with an overdue answer, and those idle for connections_max_idle_ms."""
-        idle = self._config.connections_max_idle_ms / 1000
         for node, connection in list(self._connections.items()):
             if connection.deadline <= now:
                 connection.close(TimeoutError("no answer within request_timeout_ms"))
-            elif not connection.in_flight and now - connection.last_used > idle:
+            elif not connection.in_flight and connection.last_used + self._max_idle <= now:
                 self._drop(node, ConnectionAbortedError("idle for connections_max_idle_ms"))
         self._bury(now)
 
@@ -158,6 +158,17 @@ class NetworkClient:
     def _watch(self, node: int, connection: Connection) -> None:
         if self._selector.get_key(connection.socket).events != connection.interest:
             self._selector.modify(connection.socket, connection.interest, node)
+
+    def _longest_sleep(self, now: float) -> float:
+        """Return the seconds until a connection needs us although nothing happens on it."""
+        limits = [_LONGEST_SLEEP_S, self._retry_in(now)]
+        for connection in self._connections.values():
+            limits.append(connection.deadline - now)
+            if not connection.in_flight:
+                limits.append(connection.last_used + self._max_idle - now)
+            if connection.state is not ConnectionState.READY:
+                limits.append(_IMPATIENT_S)
+        return min(limits)
 
     def _retry_in(self, now: float) -> float:
         """Return the seconds until the first broker in back-off may be tried again."""

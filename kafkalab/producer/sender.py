@@ -19,7 +19,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -64,16 +64,19 @@ class Sender:
 
     def run(self) -> None:
         """Loop until closed and nothing is left to deliver, or the time to close is over."""
+        end: BaseException = ProducerClosedError("the producer was closed before this was acknowledged")
         try:
             while not self._aborting and not (self._closing and not self._accumulator.incomplete()):
                 self.run_once(time.monotonic())
         except BaseException as error:
             log.exception("the I/O thread died")
-            self._accumulator.close()
-            self._fail_all(error)
+            end = error
             raise
-        self._fail_all(ProducerClosedError("the producer was closed before this record was acknowledged"))
-        self._client.close()
+        finally:
+            self._accumulator.close()
+            self._metadata.close()
+            self._fail_all(end)
+            self._client.close()
 
     def close(self) -> None:
         """Deliver what was accepted, then end; returns at once."""
@@ -87,7 +90,6 @@ class Sender:
 
     def run_once(self, now: float) -> None:
         """One turn of the loop."""
-        self._client.prepare_sleep()
         self._client.give_up_late(now)
         blocked = self._ask_for_metadata(now)
         self._expire(now)
@@ -102,16 +104,16 @@ class Sender:
         if self._asking or self._metadata.due(now) > 0:
             return self._asking
         node = self._client.any_node(now)
-        self._metadata.trouble = self._client.trouble
-        if node is not None:
-            self._asking = True
-            self._client.send(
-                node, self._metadata.request(now), self._on_metadata, now, self._request_timeout
-            )
-        return True
+        if node is None:
+            self._metadata.trouble = self._client.trouble
+            return True
+        self._asking = True
+        self._client.send(node, self._metadata.request(now), self._on_metadata, now, self._request_timeout)
+        return self._asking  # False: the error is known already
 
     def _on_metadata(self, response: Any, error: BaseException | None) -> None:
         self._asking = False
+        self._metadata.trouble = error
         if error is not None:
             self._metadata.failed()
         else:
@@ -125,7 +127,7 @@ class Sender:
         ready, ask_again = self._accumulator.ready(now)
         sent = False
         for node, targets in self._by_leader(ready).items():
-            while self._client.can_send(node, now) and (batches := self._accumulator.drain(targets, now)):
+            if self._client.can_send(node, now) and (batches := self._accumulator.drain(targets, now)):
                 self._send_produce(node, batches, now)
                 sent = True
         return 0.0 if sent else ask_again - now
@@ -154,10 +156,7 @@ class Sender:
                 batches=[batch.number for batch in batches],
                 acks=self._config.required_acks,
             )
-        try:
-            self._client.send(node, request, handler, now, self._request_timeout)
-        except kafka_errors.IncompatibleBrokerVersion as error:
-            handler(None, error)
+        self._client.send(node, request, handler, now, self._request_timeout)
 
     # --- outcomes ---------------------------------------------------------------------------------
 
@@ -177,7 +176,9 @@ class Sender:
     def _on_answers(self, batches: dict[TopicPartition, ProducerBatch], response: Any) -> None:
         for topic in response.responses:
             for answer in topic.partition_responses:
-                batch = batches.pop(TopicPartition(topic.name, answer.index))
+                batch = batches.pop(TopicPartition(topic.name, answer.index), None)
+                if batch is None:
+                    continue  # nobody asked
                 if self._trace is not None:
                     self._trace(
                         "response",
@@ -198,8 +199,8 @@ class Sender:
         self, batch: ProducerBatch, base_offset: int | None, log_append_time_ms: int = -1
     ) -> None:
         if batch.state is BatchState.IN_FLIGHT:
-            self._finish(batch, "completed", base_offset=base_offset)
-            batch.delivery.acknowledge(base_offset, log_append_time_ms)
+            tell = partial(batch.delivery.acknowledge, base_offset, log_append_time_ms)
+            self._finish(batch, tell, "completed", base_offset=base_offset)
 
     def _on_error(self, batch: ProducerBatch, error: BaseException) -> None:
         if getattr(error, "invalid_metadata", False):
@@ -236,19 +237,17 @@ class Sender:
         return DeliveryTimeoutError(f"{len(batch)} records for {batch.target} exceeded {limit}: {tried}")
 
     def _fail(self, batch: ProducerBatch, error: BaseException) -> None:
-        self._finish(batch, "failed", error=type(error).__name__)
-        batch.delivery.fail(error)
+        self._finish(batch, partial(batch.delivery.fail, error), "failed", error=type(error).__name__)
 
-    def _finish(self, batch: ProducerBatch, event: str, **data: Any) -> None:
+    def _finish(self, batch: ProducerBatch, tell: Callable[[], object], event: str, **data: Any) -> None:
         self._in_flight.pop(batch.number, None)
-        self._accumulator.finish(batch)
         if self._trace is not None:
-            self._trace(
-                event, topic=batch.target.topic, partition=batch.target.partition, batch=batch.number, **data
-            )
+            self._trace(event, **batch.target._asdict(), batch=batch.number, **data)
+        self._accumulator.finish(batch, tell)
 
     def _fail_all(self, error: BaseException) -> None:
-        for batch in [*self._in_flight.values(), *self._accumulator.abort()]:
+        self._accumulator.abort()
+        for batch in self._accumulator.incomplete():
             self._fail(batch, error)
 
     @property

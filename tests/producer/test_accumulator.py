@@ -240,3 +240,11 @@ def test_many_threads_lose_nothing():
             accumulator.finish(batch)
     assert drained == 8 * 500
     assert accumulator.pool.available == accumulator.config.buffer_memory
+
+
+def test_linger_is_kept_by_what_stands_behind_a_full_batch():
+    accumulator, _ = make(linger_ms=10_000, batch_size=1000)
+    put(accumulator, count=12)
+    now = time.monotonic()
+    assert [len(batch) for batch in drain_all(accumulator, now)] == [8]
+    assert accumulator.ready(now)[0] == set()

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 from crc32c import crc32c
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
@@ -31,7 +31,7 @@ def stock_encoder(batch):
     return bytes(builder.buffer())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records)
 def test_bytes_equal_those_of_kafka_python(batch):
     assert encode_batch(batch) == stock_encoder(batch)

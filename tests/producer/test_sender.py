@@ -58,7 +58,7 @@ class ScriptedNetwork:
         pass
 
     give_up_late = learn
-    prepare_sleep = wakeup = close
+    wakeup = close
 
 
 class Bench:
@@ -261,3 +261,32 @@ def test_aborting_tells_everybody():
     bench.sender.run()
     for future in (sent, queued):
         assert isinstance(future.exception(0), ProducerClosedError)
+
+
+def test_an_open_batch_behind_a_full_one_goes_on_lingering():
+    bench = Bench(linger_ms=10_000, batch_size=1000)
+    for _ in range(12):
+        bench.put(0, b"x" * 100)
+    for _ in range(3):
+        bench.turn()
+    ((_, request, _),) = bench.network.sent
+    assert len(request.topic_data[0].partition_data[0].records) == 61 + 8 * 109
+    assert [len(batch) for batch in bench.accumulator.queued()[TopicPartition("t", 0)]] == [4]
+
+
+def test_batches_go_to_a_leader_one_request_after_the_other_up_to_the_limit():
+    bench = Bench()
+    for value in b"abcdefg":
+        bench.put(0, bytes([value]))
+    for _ in range(8):
+        bench.turn(0.0)
+    sent = [request.topic_data[0].partition_data[0].records[-2:-1] for _, request, _ in bench.network.sent]
+    assert sent == [b"a", b"b", b"c", b"d", b"e"]  # five: what the network took
+
+
+def test_nobody_sleeps_while_there_is_something_to_send():
+    bench = Bench()
+    bench.put(0)
+    bench.put(0)
+    bench.turn(0.0)
+    assert bench.network.slept[-1] == 0.0
