@@ -35,7 +35,7 @@ from kafkalab.producer.interceptors import ProducerInterceptors
 from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.network_client import NetworkClient
 from kafkalab.producer.partitioners import DefaultPartitioner, Partitions
-from kafkalab.producer.record import Header, ProducerRecord, RecordMetadata, check_record
+from kafkalab.producer.record import Header, ProducerRecord, RecordMetadata, check_record, check_topic
 from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, record_size
 from kafkalab.producer.serializers import serialize
 from kafkalab.producer.tracing import Tracer
@@ -104,7 +104,12 @@ class Producer:
         return future
 
     def flush(self) -> None:
-        """Send everything now, without lingering, and wait for every outcome; errors stay in the futures."""
+        """Send everything now, without lingering, and wait until every outcome is known and told.
+
+        Errors stay in the futures. Raises RuntimeError in a callback, where it would wait for itself.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("flush() in a callback waits for itself: call it on another thread")
         self.accumulator.flush()
 
     def close(self, timeout: float | None = None) -> None:
@@ -125,6 +130,7 @@ class Producer:
 
     def partitions_for(self, topic: str) -> Partitions:
         """Return the topic's partition ids, waiting up to max_block_ms; raises MetadataTimeoutError."""
+        check_topic(topic)
         return self.metadata.partitions(topic, time.monotonic() + self.config.max_block_ms / 1000)
 
     def __enter__(self) -> Self:
@@ -162,7 +168,8 @@ class Producer:
         number: int | None,
     ) -> DeliveryFuture:
         timestamp = int(time.time() * 1000) if record.timestamp_ms is None else record.timestamp_ms
-        raw = RawRecord(timestamp, key, value, record.headers)
+        headers = tuple((name, content) for name, content in record.headers)  # the caller's list may change
+        raw = RawRecord(timestamp, key, value, headers)
         size = record_size(raw)
         self._check_size(HEADER_SIZE + size)
         partitions = self.metadata.partitions(record.topic, deadline, partition=record.partition)
@@ -191,10 +198,10 @@ class Producer:
         if record.partition is not None:
             return record.partition
         chosen = self.partitioner.partition(record.topic, key, value, partitions)
-        if chosen not in partitions:
+        if not isinstance(chosen, int) or chosen not in partitions:
             raise ValueError(
                 f"{self.partitioner!r} chose partition {chosen!r} of topic {record.topic!r}, "
-                f"which has {list(partitions)}"
+                f"which has {list(partitions)}: return one of these numbers"
             )
         return chosen
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 Header: TypeAlias = tuple[str, bytes | None]
 """A header's name and its value; names may repeat, order is kept (KIP-82)."""
 
+_LATEST = 2**63 - 1  # a timestamp is a signed 64-bit number
 _LEGAL_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
@@ -61,6 +62,11 @@ def check_record(record: ProducerRecord) -> None:
         )
     if record.timestamp_ms is not None:
         _check_natural("timestamp_ms", record.timestamp_ms, "milliseconds since 1970, or None for now")
+        if record.timestamp_ms > _LATEST:
+            raise ValueError(
+                f"timestamp_ms={record.timestamp_ms} is later than Kafka can say ({_LATEST}): "
+                "give milliseconds since 1970, or None for now"
+            )
         if 0.5 < record.timestamp_ms / time.time() < 2:
             warnings.warn(
                 f"timestamp_ms={record.timestamp_ms} looks like seconds: Kafka wants milliseconds",

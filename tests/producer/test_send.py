@@ -1,6 +1,8 @@
 """The caller's side of send(), without a broker."""
 
 import pytest
+from fake_broker import FakeBroker
+from kafka.record.memory_records import MemoryRecords
 
 from kafkalab.producer import (
     MetadataTimeoutError,
@@ -46,6 +48,7 @@ def free_port():
         (("t", b"", None, 0, [("a", "text")]), TypeError, "got .'a', 'text'."),
         (("t", b"", None, 0, None, -5), ValueError, "timestamp_ms=-5 is negative"),
         (("t", b"", None, 0, None, 1.5), TypeError, "timestamp_ms=1.5 is a float"),
+        (("t", b"", None, 0, None, 2**63), ValueError, "later than Kafka can say .* give milliseconds"),
     ],
 )
 def test_a_record_that_cannot_be_one_is_refused_at_once(producer, arguments, error, message):
@@ -108,3 +111,46 @@ def test_serializers():
         serialize(string_serializer, "t", b"x", "value")
     with pytest.raises(TypeError, match=r"key serializer .* returned str 'x'"):
         serialize(lambda topic, data: data, "t", "x", "key")
+
+
+def test_partitions_for_refuses_what_is_no_topic(producer):
+    with pytest.raises(TypeError, match="topic must be a str"):
+        producer.partitions_for(b"t")
+
+
+@pytest.mark.parametrize("chosen", [1.0, "1", None, 3, -1])
+def test_a_partitioner_must_choose_one_of_the_numbers(chosen):
+    class Wrong:
+        def partition(self, topic, key, value, partitions):
+            return chosen
+
+    with (
+        FakeBroker(partitions=3) as broker,
+        Producer(bootstrap_servers=broker.address, partitioner=Wrong()) as producer,
+        pytest.raises(ValueError, match=rf"chose partition {chosen!r} of topic 't', which has \[0, 1, 2\]"),
+    ):
+        producer.send("t", b"x")
+
+
+def test_an_interceptor_that_returns_nothing_is_skipped_and_told(caplog):
+    class Forgetful(ProducerInterceptor):
+        def on_send(self, record):
+            pass
+
+    with (
+        FakeBroker() as broker,
+        Producer(bootstrap_servers=broker.address, interceptors=[Forgetful()]) as producer,
+    ):
+        assert producer.send("t", b"x").result(5).offset == 0
+    assert "on_send returned None: return a ProducerRecord" in caplog.text
+
+
+def test_a_record_is_sent_as_it_was_when_it_was_accepted():
+    headers = [("a", b"1"), ["b", None], ("a", b"2")]
+    with FakeBroker() as broker, Producer(bootstrap_servers=broker.address, linger_ms=10_000) as producer:
+        producer.send("t", b"x", headers=headers)
+        headers[1][1] = b"changed"
+        headers.append(("c", b"3"))
+        producer.flush()
+    (record,) = MemoryRecords(broker.produced[0].topic_data[0].partition_data[0].records).next_batch()
+    assert record.headers == [("a", b"1"), ("b", None), ("a", b"2")]
