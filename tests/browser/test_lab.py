@@ -25,9 +25,37 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def browser(tmp_path: Path, copy: Path, cluster: object) -> Iterator[Browser]:
-    with lab_server(copy, tmp_path) as base, chromium(base) as opened:
+def scheme() -> str:
+    return "light"
+
+
+@pytest.fixture
+def browser(tmp_path: Path, copy: Path, scheme: str, cluster: object) -> Iterator[Browser]:
+    with lab_server(copy, tmp_path) as base, chromium(base, scheme) as opened:
         yield opened
+
+
+# Texts in our outputs whose colour is less than 4.5:1 from the ground behind them (stock tools skip Lab's).
+FAINT = """() => {
+  const parse = colour => (colour.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const curve = part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  const linear = part => curve(part / 255);
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const ground = node => {
+    for (; node; node = node.parentElement) {
+      const colour = parse(getComputedStyle(node).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const texts = [...document.querySelectorAll('.jp-OutputArea-output *')].filter(
+    node => [...node.childNodes].some(child => child.nodeType === 3 && child.textContent.trim()));
+  return texts.map(node => {
+    const both = [parse(getComputedStyle(node).color), ground(node)].map(luminance);
+    const [light, dark] = both.sort((a, b) => b - a);
+    return [node.textContent.trim().slice(0, 40), (light + 0.05) / (dark + 0.05)];
+  }).filter(([, ratio]) => ratio < 4.5);
+}"""
 
 
 def photograph(browser: Browser, name: str) -> None:
@@ -56,6 +84,7 @@ def test_a_chapter_runs_in_the_browser(browser: Browser, notebook: str) -> None:
     assert errors(browser) == []
     assert all(cell["execution_count"] for cell in browser.cells() if cell["cell_type"] == "code")
     assert browser.page.locator(".jp-Dialog").count() == 0
+    assert browser.page.locator(".jp-OutputArea img:not([alt])").count() == 0
     assert browser.outside == []
 
 
@@ -88,6 +117,24 @@ def test_an_answer_is_kept_and_saving_is_clean(browser: Browser, copy: Path) -> 
     saved = path.read_text()
     assert "widget-view" not in saved
     assert "Predict: Which is it?" in saved
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_cards_are_readable_in_both_themes(browser: Browser, copy: Path, scheme: str) -> None:
+    cells = [
+        'from kafkalab.course import Chapter, CourseMap, cluster_picture\nlab = Chapter("01")\nlab',
+        'lab.predict("who", "Which is it?", ["this", "that"])',
+        'lab.claim("4.1.1-round-robin", True, evidence="24 of 24 went to one partition.")',
+        'lab.exercise("interceptor").check(None)',
+        'cluster_picture(lab.cluster, lab.topic("scratch", partitions=2))',
+        "CourseMap()",
+    ]
+    (copy / "scratch.ipynb").write_text(json.dumps(scratch(cells)))
+    browser.open("/lab/tree/scratch.ipynb?reset")
+    assert browser.run_all()
+    photograph(browser, f"cards-{scheme}")
+    faint = browser.page.evaluate(FAINT)
+    assert faint == []
 
 
 def scratch(cells: list[str]) -> dict[str, object]:
