@@ -7,6 +7,7 @@ message, without a traceback.
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+class Benchmark(StrEnum):
+    """What `kafkalab bench` can measure."""
+
+    START = "start"
+
+
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -81,12 +90,18 @@ def run(chapter: Annotated[str, typer.Argument(help="A chapter's number or name,
         raise typer.Exit(1)
 
 
-@app.command(context_settings=PASS_ON, add_help_option=False)
-def bench(context: typer.Context) -> None:
-    """Measure the start of a cluster and the producer beside its peers."""
-    from kafkalab.bench import main as run_bench  # noqa: PLC0415
+@app.command()
+def bench(
+    what: Annotated[
+        Benchmark, typer.Argument(help="start: how long a cluster takes to be ready.")
+    ] = Benchmark.START,
+    repeats: Annotated[int, typer.Option(help="Starts of each kind.", min=1)] = 3,
+) -> None:
+    """Measure, and print what was measured."""
+    from kafkalab.bench.start import start_bench  # noqa: PLC0415
 
-    run_bench(context.args)
+    if what is Benchmark.START:
+        start_bench(repeats)
 
 
 @app.command()

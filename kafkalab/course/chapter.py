@@ -13,7 +13,7 @@ from typing import Any
 from kafkalab.course import chapters, claims, clusters, exercise
 from kafkalab.course.cards import Shown, card, display, paragraph
 from kafkalab.course.chapters import ChapterEntry
-from kafkalab.course.markup import html, tag
+from kafkalab.course.markup import Child, Node, html, tag
 from kafkalab.course.predict import Prediction, outcome
 from kafkalab.course.progress import Progress, open_progress
 
@@ -95,11 +95,11 @@ class Chapter:
         return card("chapter", title, paragraph(entry.question), paragraph(facts), *links, text=text)
 
 
-def _step(word: str, entry: ChapterEntry | None) -> Any:
+def _step(word: str, entry: ChapterEntry | None) -> Node | None:
     return paragraph(word, _link(entry)) if entry else None
 
 
-def _link(entry: ChapterEntry) -> Any:
+def _link(entry: ChapterEntry) -> Node:
     return tag("a", f"{entry.number} {entry.title}", href=entry.notebook)
 
 
@@ -108,21 +108,23 @@ class CourseMap(Shown):
 
     def __init__(self, progress: Progress | None = None) -> None:
         progress = progress or open_progress()
-        rows = [
-            (entry, "done" if progress.get(f"{entry.number}/done") else "") for entry in chapters.CHAPTERS
-        ]
-        head = tag(
-            "tr", *(tag("th", name, scope="col") for name in ("Chapter", "Question", "Minutes", "Done"))
-        )
+        rows = [(entry, _done(progress, entry)) for entry in chapters.CHAPTERS]
+        head = [_cell("th", name, scope="col") for name in ("Chapter", "Question", "Minutes", "Done")]
         body = [
             tag(
                 "tr",
-                tag("td", _link(entry)),
-                tag("td", entry.question),
-                tag("td", str(entry.minutes)),
-                tag("td", done),
+                *(_cell("td", each) for each in (_link(entry), entry.question, str(entry.minutes), done)),
             )
             for entry, done in rows
         ]
         lines = [f"{entry.number} {entry.title}: {entry.question} {done}".rstrip() for entry, done in rows]
-        super().__init__("\n".join(lines), tag("table", tag("thead", head), tag("tbody", *body)))
+        table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body))
+        super().__init__("\n".join(lines), table)
+
+
+def _done(progress: Progress, entry: ChapterEntry) -> str:
+    return "done" if progress.get(f"{entry.number}/done") else ""
+
+
+def _cell(name: str, content: Child, scope: str | None = None) -> Node:
+    return tag(name, content, scope=scope, style="text-align:left")

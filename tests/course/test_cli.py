@@ -92,6 +92,6 @@ def test_an_error_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, c
     assert "kafkalab: There is no chapter '99'; chapters are 00" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["lab", "up", "down", "status", "doctor", "run", "new"])
+@pytest.mark.parametrize("command", ["lab", "up", "down", "status", "doctor", "run", "bench", "new"])
 def test_every_command_has_a_help(command: str) -> None:
     assert invoke(command, "--help").exit_code == 0
