@@ -13,6 +13,7 @@ import psutil
 import pytest
 from docker.models.containers import Container
 from kafka import KafkaAdminClient
+from leftovers import left_of
 from needs import lacking
 from rich.console import Console
 
@@ -72,14 +73,6 @@ def nodes_of(cluster: Cluster) -> dict[int, Container]:
             all=True, filters={"label": f"{CLUSTER_LABEL}={cluster.directory.name}"}
         )
     return {int(container.name.rpartition("-")[2]): container for container in found}
-
-
-def left_of(cluster_id: str) -> list[str]:
-    """Names of all containers and networks that carry this cluster's label."""
-    label = {"label": f"{CLUSTER_LABEL}={cluster_id}"}
-    with engine() as client:
-        found = client.containers.list(all=True, filters=label, ignore_removed=True)
-        return [thing.name for thing in [*found, *client.networks.list(filters=label)]]
 
 
 def addresses_of(cluster: Cluster) -> dict[int, list[str]]:
