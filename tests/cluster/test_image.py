@@ -1,6 +1,8 @@
 import io
 import platform
 import re
+import subprocess
+import sys
 import tarfile
 import tomllib
 from collections.abc import Iterator
@@ -37,6 +39,20 @@ def test_the_dockerfile_installs_what_pyproject_says() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     assert len(installed) > 4
     assert installed <= set(project["dependencies"])
+
+
+def test_what_the_dockerfile_runs_needs_no_more_than_it_installs(tmp_path: Path) -> None:
+    with tarfile.open(fileobj=image._context()) as context:
+        context.extractall(tmp_path, filter="data")
+    used = "import sys; from kafkalab.cluster import download, jars; import jgo.maven; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", used], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "kafkalab" in loaded
+    assert loaded.isdisjoint(
+        {"anywidget", "docker", "ipywidgets", "jupyterlab", "nbformat", "testcontainers", "typer"}
+    )
 
 
 def test_another_machine_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
