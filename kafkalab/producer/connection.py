@@ -89,7 +89,10 @@ class Connection:
         return self._setup_deadline
 
     def send(self, request: Any, handler: Handler, now: float, timeout: float) -> int:
-        """Send `request` in the newest version both sides know; return its correlation id.
+        """Queue `request` in the newest version both sides know; return its correlation id.
+
+        It leaves with the next `write()`: requests of one turn travel together, because in Python each
+        system call lets the application's threads go first.
 
         `handler` gets the answer, or the error that ended the connection, after `timeout` s at the latest.
         Raises IncompatibleBrokerVersion when there is no common version.
@@ -102,8 +105,6 @@ class Connection:
         self._queued += len(data)
         self.last_used = now
         self._in_flight.append(InFlight(handler, now + timeout, request.expect_response(), self._queued))
-        if self.state is not ConnectionState.CONNECTING:
-            self._write()
         return correlation_id
 
     def on_event(self, events: int, now: float) -> None:
@@ -112,7 +113,7 @@ class Connection:
             if self.state is ConnectionState.CONNECTING:
                 self._finish_connect(now)
             elif events & selectors.EVENT_WRITE:
-                self._write()
+                self.write()
             if events & selectors.EVENT_READ and self.state is not ConnectionState.CLOSED:
                 self._read(now)
         except (OSError, kafka_errors.KafkaError) as error:
@@ -149,9 +150,9 @@ class Connection:
         self._versions = BrokerVersionData(api_versions=versions)
         self.state = ConnectionState.READY
 
-    def _write(self) -> None:
+    def write(self) -> None:
         """Send what the socket takes; requests without an answer are done when they have left."""
-        while self._out:
+        while self._out and self.state is not ConnectionState.CONNECTING:
             try:
                 sent = self.socket.send(self._out)
             except (BlockingIOError, InterruptedError):

@@ -105,8 +105,10 @@ class NetworkClient:
 
     def poll(self, timeout: float) -> None:
         """Sleep until something happens, at most `timeout` seconds, and deal with it."""
+        for connection in self._connections.values():
+            connection.write()
         now = time.monotonic()
-        self._bury(now)  # sending may have found a connection broken
+        self._bury(now)  # writing may have found one broken
         for node, connection in self._connections.items():
             self._watch(node, connection)
         events = self._selector.select(max(0.0, min(timeout, self._longest_sleep(now))))

@@ -13,6 +13,7 @@ import re
 import time
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 Header: TypeAlias = tuple[str, bytes | None]
@@ -80,11 +81,16 @@ def check_topic(topic: object) -> None:
     """Apply Kafka's rule for topic names (Java: `Topic.validate`)."""
     if not isinstance(topic, str):
         raise TypeError(f"topic must be a str, got {topic!r} ({type(topic).__name__})")
-    if not _LEGAL_TOPIC.fullmatch(topic) or topic in {".", ".."}:
+    if not _is_legal(topic):
         raise ValueError(
             f"topic {topic!r} is not a legal name: "
             "use 1 to 249 of the characters a-z A-Z 0-9 . _ - (but not '.' or '..' alone)"
         )
+
+
+@lru_cache(maxsize=1024)  # asked for every record
+def _is_legal(topic: str) -> bool:
+    return _LEGAL_TOPIC.fullmatch(topic) is not None and topic not in {".", ".."}
 
 
 def _check_natural(name: str, value: object, allowed: str) -> None:

@@ -125,12 +125,18 @@ class Sender:
     def _send_ready(self, now: float) -> float:
         """Send what is ready to leaders that can take it; return how long there is nothing to do."""
         ready, ask_again = self._accumulator.ready(now)
+        while self._send_round(ready, now):
+            ready, ask_again = self._accumulator.ready(now)
+        return ask_again - now
+
+    def _send_round(self, ready: set[TopicPartition], now: float) -> bool:
+        """Send one request to each leader of a ready partition that can take it; tell whether any could."""
         sent = False
         for node, targets in self._by_leader(ready).items():
             if self._client.can_send(node, now) and (batches := self._accumulator.drain(targets, now)):
                 self._send_produce(node, batches, now)
                 sent = True
-        return 0.0 if sent else ask_again - now
+        return sent
 
     def _by_leader(self, ready: set[TopicPartition]) -> dict[int, list[TopicPartition]]:
         """Return, for each broker that leads a ready partition, all partitions it leads."""

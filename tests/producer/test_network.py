@@ -90,6 +90,7 @@ def test_a_connection_dropped_by_one_answer_may_have_an_event_of_its_own(broker)
         snapshot = Snapshot(brokers={1: ("127.0.0.1", broker.port)})
         client.poll(0)  # the selector forgets what was ready before
         client.send(-1, MetadataRequest(topics=[]), lambda *_: client.learn(snapshot), time.monotonic(), 5)
+        client._connections[-1].write()
         read_ahead(client, -1)
         other.disconnect()
         read_ahead(client, -2)

@@ -284,9 +284,10 @@ def test_batches_go_to_a_leader_one_request_after_the_other_up_to_the_limit():
     assert sent == [b"a", b"b", b"c", b"d", b"e"]  # five: what the network took
 
 
-def test_nobody_sleeps_while_there_is_something_to_send():
+def test_one_turn_sends_everything_that_is_ready():
     bench = Bench()
-    bench.put(0)
-    bench.put(0)
+    for partition in (0, 0, 1):
+        bench.put(partition)
     bench.turn(0.0)
-    assert bench.network.slept[-1] == 0.0
+    assert sorted(node for node, *_ in bench.network.sent) == [1, 1, 2]
+    assert bench.network.slept[-1] > 0
