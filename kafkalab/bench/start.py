@@ -41,7 +41,7 @@ class StartBench(NamedTuple):
 
 
 def start_bench(repeats: int = 3, console: Console | None = None) -> StartBench:
-    """Measure `repeats` starts of each kind, print a table to `console` (default: stdout), return the medians.
+    """Measure `repeats` starts of each kind, print a table to `console` (default: stdout).
 
     Raises ClusterError when the cluster cannot be started.
     """

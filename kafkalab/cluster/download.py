@@ -7,7 +7,6 @@ Rules
 """
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -19,7 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from kafkalab import KAFKA_VERSION
 from kafkalab.cluster.errors import ChecksumError, DownloadError
-from kafkalab.cluster.home import HOME_VARIABLE, cache_dir, with_room, writable
+from kafkalab.cluster.home import HOME_VARIABLE, cache_dir, scratch, with_room, writable
 from kafkalab.cluster.jars import LOCK_FILE, Jar, jars_dir
 
 AT_ONCE = 8
@@ -46,8 +45,8 @@ def fetch(jars: Sequence[Jar], console: Console) -> None:
 
 def fetch_one(jar: Jar) -> Jar:
     """Fetch one jar into the cache and check it; return it."""
-    with tempfile.TemporaryDirectory(dir=jars_dir(), prefix=".fetch-") as scratch:
-        path = _download(jar, Path(scratch))
+    with scratch() as directory:
+        path = _download(jar, directory)
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != jar.sha256:
             raise ChecksumError(
@@ -59,8 +58,8 @@ def fetch_one(jar: Jar) -> Jar:
     return jar
 
 
-def _download(jar: Jar, scratch: Path) -> Path:
-    context = MavenContext(repo_cache=scratch, timeout=TIMEOUT_S)
+def _download(jar: Jar, directory: Path) -> Path:
+    context = MavenContext(repo_cache=directory, timeout=TIMEOUT_S)
     artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
     try:
         return Path(artifact.resolve())

@@ -17,6 +17,7 @@ from rich.console import Console
 from kafkalab.cluster import jars, java
 from kafkalab.cluster.backend import Backend, NodeSpec, NodeState, Place, Ports, Profile, Role
 from kafkalab.cluster.errors import NodeStateError
+from kafkalab.cluster.home import sweep_scratch
 from kafkalab.cluster.polling import wait_until
 from kafkalab.cluster.ports import LOOPBACK, require_free
 from kafkalab.cluster.processes import spawn, tail
@@ -53,7 +54,8 @@ def open_backend(state_dir: Path, cluster_id: str, settings: Mapping[str, str]) 
 
 
 def sweep() -> None:
-    """Do nothing: processes are named in their state directories, which the caller sweeps."""
+    """Remove left-overs in the cache; processes are named in state directories, which the caller sweeps."""
+    sweep_scratch()
 
 
 class Embedded:

@@ -7,10 +7,7 @@ Rules
 - Training is one clean life of a controller and a broker that record what they load (JDK 25, JEP 514).
 """
 
-import contextlib
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,7 +18,7 @@ from kafkalab.cluster.backend import CONTROLLER_ID, NodeSpec
 from kafkalab.cluster.brokers import Brokers
 from kafkalab.cluster.embedded import Embedded
 from kafkalab.cluster.errors import ClusterError
-from kafkalab.cluster.home import cache_dir, with_room, writable
+from kafkalab.cluster.home import cache_dir, scratch, with_room, writable
 from kafkalab.cluster.keeper import new_id, plan
 from kafkalab.cluster.ports import LOOPBACK
 from kafkalab.cluster.properties import as_text
@@ -36,15 +33,15 @@ def ensure_checkpoint(console: Console) -> None:
     if storage.kept_checkpoint().exists():
         return
     writable(cache_dir())
-    with console.status("Formatting a first log (once)"), _scratch() as scratch:
-        made = _format(scratch)
+    with console.status("Formatting a first log (once)"), scratch() as directory:
+        made = _format(directory)
         made.replace(storage.kept_checkpoint())
 
 
-def _format(scratch: Path) -> Path:
-    backend = Embedded(scratch)
+def _format(directory: Path) -> Path:
+    backend = Embedded(directory)
     controller, _ = plan(backend, new_id(), 1, "lab")
-    properties = scratch / "server.properties"
+    properties = directory / "server.properties"
     properties.write_text(as_text(controller.properties))
     arguments = ["format", "-t", controller.cluster_id, "-c", str(properties)]
     command = java.command("kafka.tools.StorageTool", arguments, "lab")
@@ -64,21 +61,21 @@ def ensure_aot(console: Console) -> None:
         with_room(cache_dir(), AOT_BYTES)
         with (
             console.status("Teaching the JVM to start Kafka quickly (once, about 20 s)"),
-            _scratch() as scratch,
+            scratch() as directory,
         ):
-            _train(scratch)
+            _train(directory)
             for path in wanted.values():
-                (scratch / path.name).replace(path)
+                (directory / path.name).replace(path)
     except (ClusterError, OSError, psutil.Error) as error:
         console.print(f"kafkalab: no AOT cache, starts stay slow ({error})", highlight=False)
 
 
-def _train(scratch: Path) -> None:
+def _train(directory: Path) -> None:
     """Let a controller and a broker live once, recording; a terminated JVM writes its cache as it ends."""
-    backend = Embedded(scratch)
+    backend = Embedded(directory)
     nodes = plan(backend, new_id(), 1, "lab")
     for node in nodes:
-        output = scratch / java.aot_cache(node.role).name
+        output = directory / java.aot_cache(node.role).name
         backend.extra_flags[node.node_id] = (f"-XX:AOTCacheOutput={output}",)
     try:
         backend.start(nodes)
@@ -102,9 +99,3 @@ def _exercise(backend: Embedded, broker: NodeSpec) -> None:
     healing.await_members(brokers, TRAINING_S)
     brokers.create_topic("training", (1, 1), {})
     brokers.offsets("training", 0)
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=".first-") as directory:
-        yield Path(directory)

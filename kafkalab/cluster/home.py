@@ -6,6 +6,11 @@ no cluster runs.
 """
 
 import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -14,6 +19,8 @@ import psutil
 from kafkalab.cluster.errors import CacheError
 
 HOME_VARIABLE = "KAFKALAB_HOME"
+SCRATCH = ".scratch-"
+SCRATCH_S = 3600.0
 
 
 def cache_dir() -> Path:
@@ -27,6 +34,20 @@ def clusters_dir() -> Path:
     home = os.environ.get(HOME_VARIABLE)
     state = Path(home) / "state" if home else platformdirs.user_state_path("kafkalab")
     return state / "clusters"
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a directory inside the cache, so that what is made there can be renamed into place."""
+    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=SCRATCH) as directory:
+        yield Path(directory)
+
+
+def sweep_scratch() -> None:
+    """Remove the scratch directories that killed processes left in the cache an hour ago or earlier."""
+    for directory in cache_dir().glob(f"{SCRATCH}*"):
+        if time.time() - directory.stat().st_mtime > SCRATCH_S:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def writable(directory: Path) -> Path:

@@ -137,7 +137,11 @@ class Keeping:
     def _await_end(self) -> None:
         if self._process is not None:
             self._stdin().close()
-            self._process.wait(STOP_S)
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         elif self.state.keeper and (process := find(self.state.keeper)):
             psutil.wait_procs([process], timeout=STOP_S)
 

@@ -87,8 +87,15 @@ class Connection:
             data = self._socket.recv(1 << 18)
             if not data:
                 raise ConnectionResetError("the broker closed the connection")
-            for _, response in self._framing.receive_bytes(data):
+            for _, response in self._received(data):
                 return response
+
+    def _received(self, data: bytes) -> Any:
+        try:
+            return self._framing.receive_bytes(data)
+        except kafka.errors.KafkaError as error:
+            # Such as a TLS alert, which is what a secured broker answers to plain text.
+            raise ConnectionAbortedError(f"that is no Kafka answer: {error}") from error
 
     def close(self) -> None:
         """Close; may be called twice."""

@@ -17,5 +17,12 @@ def own_state(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def empty_home(tmp_path, monkeypatch):
+    """A home in which kafkalab was never used."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
 def console():
     return Console(quiet=True)
