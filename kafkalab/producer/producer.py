@@ -168,8 +168,8 @@ class Producer:
         number: int | None,
     ) -> DeliveryFuture:
         timestamp = int(time.time() * 1000) if record.timestamp_ms is None else record.timestamp_ms
-        headers = tuple((name, content) for name, content in record.headers)  # the caller's list may change
-        raw = RawRecord(timestamp, key, value, headers)
+        headers = record.headers and tuple((name, content) for name, content in record.headers)
+        raw = RawRecord(timestamp, key, value, headers)  # with headers of its own: the caller's may change
         size = record_size(raw)
         self._check_size(HEADER_SIZE + size)
         partitions = self.metadata.partitions(record.topic, deadline, partition=record.partition)

@@ -98,10 +98,15 @@ def encode_headers(headers: Sequence[Header]) -> bytes:
 def record_size(record: RawRecord, offset_delta: int = 0, timestamp_delta: int = 0) -> int:
     """Return how many bytes the record will take in the batch, without encoding it."""
     _, key, value, headers = record
-    size = 1 + len(varint(timestamp_delta)) + len(varint(offset_delta))
-    size += 1 if key is None else len(varint(len(key))) + len(key)
-    size += 1 if value is None else len(varint(len(value))) + len(value)
-    size += len(encode_headers(headers)) if headers else 1
+    size = 5 + (len(encode_headers(headers)) if headers else 1)  # five parts of a byte, unless they need more
+    if not 0 <= timestamp_delta < 64:
+        size += len(varint(timestamp_delta)) - 1
+    if offset_delta >= 64:
+        size += len(varint(offset_delta)) - 1
+    if key is not None:
+        size += len(varint(len(key))) - 1 + len(key)
+    if value is not None:
+        size += len(varint(len(value))) - 1 + len(value)
     return size + len(varint(size))
 
 
