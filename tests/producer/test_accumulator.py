@@ -248,3 +248,14 @@ def test_linger_is_kept_by_what_stands_behind_a_full_batch():
     now = time.monotonic()
     assert [len(batch) for batch in drain_all(accumulator, now)] == [8]
     assert accumulator.ready(now)[0] == set()
+
+
+def test_with_one_request_in_flight_a_retry_frees_its_partition():
+    accumulator, _ = make(batch_size=0, linger_ms=0, max_in_flight_requests_per_connection=1)
+    first, second = (appended.batch for appended in put(accumulator, count=2))
+    now = time.monotonic()
+    assert drain_all(accumulator, now) == [first]
+    accumulator.put_back(first, now)
+    assert drain_all(accumulator, now + 1) == [first]
+    accumulator.finish(first)
+    assert drain_all(accumulator, now + 1) == [second]

@@ -346,3 +346,10 @@ def test_memory_is_back_when_the_result_is_known(broker):
         for _ in range(50):
             producer.send("t", b"x").result(5)
             assert producer.accumulator.pool.available == producer.config.buffer_memory
+
+
+def test_close_delivers_what_was_lingering(broker):
+    producer = Producer(bootstrap_servers=broker.address, linger_ms=10_000)
+    futures = [producer.send("t", b"%d" % i) for i in range(10)]
+    producer.close()
+    assert [future.result(0).offset for future in futures] == list(range(10))

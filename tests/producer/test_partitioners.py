@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.partitioner.default import DefaultPartitioner as StockPartitioner
 from kafka.partitioner.default import murmur2 as stock_murmur2
 
 from kafkalab.producer import DefaultPartitioner, Partitions, RoundRobinPartitioner, murmur2
@@ -88,3 +89,26 @@ def test_round_robin_ignores_keys_and_skips_the_leaderless():
     partitioner = RoundRobinPartitioner()
     some = Partitions(range(3), available=[0, 2])
     assert [partitioner.partition("t", b"same", None, some) for _ in range(4)] == [0, 2, 0, 2]
+
+
+class StockCluster:
+    """As much of kafka-python's ClusterMetadata as its partitioner looks at: one topic, `t`."""
+
+    def __init__(self, count):
+        self._partitions = set(range(count))
+
+    def topics(self):
+        return {"t"}
+
+    def partitions_for_topic(self, topic):
+        return self._partitions
+
+    available_partitions_for_topic = partitions_for_topic
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 12])
+def test_keys_go_where_kafka_python_sends_them(count):
+    ours, theirs = DefaultPartitioner(), StockPartitioner()
+    for key in (b"", *(b"key %d" % i for i in range(200))):
+        expected = theirs.partition("t", key, key, None, None, StockCluster(count))
+        assert ours.partition("t", key, None, Partitions(range(count))) == expected
