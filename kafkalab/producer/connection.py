@@ -156,7 +156,7 @@ class Connection:
             try:
                 sent = self.socket.send(self._out)
             except (BlockingIOError, InterruptedError):
-                return
+                break
             except OSError as error:
                 self.close(error)
                 return

@@ -1,46 +1,29 @@
-"""What a network can do to the I/O thread: broken, silent, lying and vanishing brokers of our own making."""
+"""Connections that break, addresses that are dead, and when to try again: the real client, brokers of our own."""
 
-import os
 import socket
-import struct
 import threading
 import time
 
 import pytest
+from cluster_helpers import wait_until
 from fake_broker import API_VERSIONS, METADATA, PRODUCE, FakeBroker
 from kafka import errors as kafka_errors
-from kafka.protocol.metadata import ApiVersionsResponse, MetadataRequest
+from kafka.protocol.metadata import MetadataRequest
 
 from kafkalab.producer import (
-    DeliveryTimeoutError,
-    MetadataTimeoutError,
+    DefaultPartitioner,
     Producer,
-    ProducerClosedError,
     ProducerConfig,
 )
-from kafkalab.producer.metadata import Snapshot
+from kafkalab.producer.backoff import ExponentialBackoff
+from kafkalab.producer.metadata import Metadata, Snapshot
 from kafkalab.producer.network_client import NetworkClient
-
-GARBAGE = [
-    b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    struct.pack(">i", -1),
-    struct.pack(">i", 0),
-    struct.pack(">i", 2) + b"\0\0",
-    struct.pack(">i", 50) + b"\xff" * 50,
-]
 
 
 @pytest.fixture
 def broker():
     with FakeBroker() as made:
         yield made
-
-
-def wait_until(condition, seconds=5.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        threading.Event().wait(0.001)
 
 
 def client_of(*brokers, **settings):
@@ -121,235 +104,122 @@ def test_a_request_without_an_answer_is_done_although_one_with_an_answer_was_bef
         wait_until(lambda: len(broker.produced) == 2)
 
 
-# --- lying brokers --------------------------------------------------------------------------------
+# --- small print ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
-@pytest.mark.parametrize("api", [API_VERSIONS, METADATA, PRODUCE])
-def test_garbage_is_an_error_of_that_connection_and_another_attempt_succeeds(broker, api, garbage):
-    lies = iter([garbage])
-
-    def lie_once(connection, request):
-        honest = {API_VERSIONS: broker.api_versions, METADATA: broker.metadata, PRODUCE: broker.produce}[api]
-        return next(lies, None) or honest(connection, request)
-
-    broker.answer[api] = lie_once
-    with Producer(bootstrap_servers=broker.address, linger_ms=0, request_timeout_ms=500) as producer:
-        assert producer.send("t", b"x").result(10).partition == 0
+def test_waits_double_up_to_a_limit_give_or_take_a_fifth():
+    backoff = ExponentialBackoff(100, 1000)
+    for failures, middle in enumerate((0.1, 0.2, 0.4, 0.8, 1.0, 1.0), start=1):
+        for _ in range(50):
+            assert middle * 0.8 <= backoff.seconds(failures) <= middle * 1.2
 
 
-def test_random_garbage_never_ends_the_io_thread(broker):
-    broker.answer[PRODUCE] = lambda connection, request: (
-        struct.pack(">i", 40) + struct.pack(">i", connection.correlation_id) + os.urandom(36)
-    )
-    with Producer(
-        bootstrap_servers=broker.address,
-        linger_ms=0,
-        retry_backoff_ms=1,
-        retry_backoff_max_ms=1,
-        reconnect_backoff_ms=1,
-        request_timeout_ms=100,
-        delivery_timeout_ms=1500,
-    ) as producer:
-        future = producer.send("t", b"x")
-        wait_until(lambda: len(broker.produced) > 5 or future.done())
-        del broker.answer[PRODUCE]
-        future.exception(5)
-        assert producer.send("t", b"y").result(5)
+def test_a_lost_connection_is_told_and_a_new_one_forgets_the_failure(broker):
+    client, lost = client_of(broker), []
+    client.on_lost = lambda: lost.append(client.trouble)
+    connect(client, -1)
+    broker.disconnect()
+    poll_until(client, lambda: lost)
+    assert client._failures == {-1: 1}
+    connect(client, -1)
+    assert (client._failures, client.trouble) == ({}, None)
+    client.close()
 
 
-def test_an_answer_for_a_partition_nobody_asked_about_is_ignored(broker):
-    def answer(connection, request):
-        response = broker.produce(connection, request)
-        extra = broker.produce(connection, request).responses[0].partition_responses[0]
-        extra.index = 77
-        response.responses[0].partition_responses.insert(0, extra)
-        return response
-
-    broker.answer[PRODUCE] = answer
-    with Producer(bootstrap_servers=broker.address, linger_ms=0) as producer:
-        assert producer.send("t", b"x").result(5).offset == 0
+def test_a_dead_address_is_left_alone_for_the_back_off(dead_address):
+    client, lost = NetworkClient(ProducerConfig(bootstrap_servers=dead_address, reconnect_backoff_ms=100)), []
+    client.on_lost = lambda: lost.append(time.monotonic())
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        client.any_node(time.monotonic())
+        client.poll(0.01)
+    assert 1 <= len(lost) <= 4  # at 0, 0.1, 0.3 s, give or take
+    client.close()
 
 
-def test_a_broker_without_a_common_version_is_named_as_the_reason(broker):
-    broker.answer[API_VERSIONS] = lambda *_: ApiVersionsResponse(
-        error_code=0, api_keys=[ApiVersionsResponse.ApiVersion(api_key=18, min_version=0, max_version=4)]
-    )
-    with Producer(bootstrap_servers=broker.address, max_block_ms=300) as producer:
-        error = producer.send("t", b"x").exception(5)
-    assert isinstance(error, MetadataTimeoutError)
-    assert "does not support the 'Metadata" in str(error)
-
-
-def test_a_silent_broker_is_given_up_and_the_next_address_tried(broker):
-    with FakeBroker() as silent:
-        silent.answer[API_VERSIONS] = lambda *_: None
-        started = time.monotonic()
-        with Producer(bootstrap_servers=[silent.address, broker.address], linger_ms=0) as producer:
-            producer.send("t", b"x").result(10)
-        assert 0.9 < time.monotonic() - started < 4  # _IMPATIENT_S, not the whole setup timeout
-
-
-def test_a_listening_socket_that_never_accepts_is_given_up_too(broker):
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(0)
-        address = f"127.0.0.1:{deaf.getsockname()[1]}"
-        with Producer(bootstrap_servers=[address, broker.address], linger_ms=0) as producer:
-            producer.send("t", b"x").result(10)
-
-
-def test_a_dead_address_first_costs_no_waiting(broker):
+@pytest.fixture
+def dead_address():
     with socket.socket() as dead:
         dead.bind(("127.0.0.1", 0))  # bound but not listening: refused
-        address = f"127.0.0.1:{dead.getsockname()[1]}"
-        started = time.monotonic()
-        with Producer(bootstrap_servers=[address, broker.address], linger_ms=0) as producer:
-            producer.send("t", b"x").result(10)
-        assert time.monotonic() - started < 0.9
+        yield f"127.0.0.1:{dead.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example"])
-def test_a_host_name_that_cannot_be_one_is_a_failure_like_any_other(broker, host):
-    with Producer(bootstrap_servers=[f"{host}:9092", broker.address], linger_ms=0) as producer:
-        producer.send("t", b"x").result(5)
+def test_when_no_broker_answers_the_bootstrap_addresses_help_again(broker, dead_address):
+    client = client_of(broker, reconnect_backoff_ms=1)
+    client.learn(Snapshot(brokers={1: ("127.0.0.1", int(dead_address.split(":")[1]))}))
+    poll_until(client, lambda: client.any_node(time.monotonic()) == -1)
+    client.close()
 
 
-def test_localhost_is_found_whichever_protocol_answers(broker):
-    with Producer(bootstrap_servers=f"localhost:{broker.port}", linger_ms=0) as producer:
-        producer.send("t", b"x").result(5)
+def test_connections_to_bootstrap_addresses_end_when_the_brokers_are_known(broker):
+    client = client_of(broker)
+    connect(client, -1)
+    client.learn(Snapshot(brokers={1: ("127.0.0.1", broker.port)}))
+    assert client._connections == {}
+    client.close()
 
 
-# --- time -----------------------------------------------------------------------------------------
+def test_setting_up_a_connection_has_a_time_limit(broker):
+    broker.answer[API_VERSIONS] = lambda *_: None
+    client, lost = client_of(broker, request_timeout_ms=100), []
+    client.on_lost = lambda: lost.append(client.trouble)
+    client.any_node(time.monotonic())
+    end = time.monotonic() + 5
+    while not lost:
+        assert time.monotonic() < end
+        client.give_up_late(time.monotonic())
+        client.poll(0.01)
+    assert isinstance(lost[0], TimeoutError)
+    client.close()
 
 
-def test_a_silent_leader_is_tried_again_on_a_new_connection_after_request_timeout(broker):
-    silence = [None, None]
-    broker.answer[PRODUCE] = lambda *call: silence.pop() if silence else broker.produce(*call)
-    started = time.monotonic()
-    with Producer(bootstrap_servers=broker.address, linger_ms=0, request_timeout_ms=200) as producer:
-        assert producer.send("t", b"x").result(10).offset == 0
-    assert 0.4 < time.monotonic() - started < 4
-    assert len(broker.produced) == 3
-    first, *others = [request.topic_data[0].partition_data[0].records for request in broker.produced]
-    assert others == [first, first]
+def test_every_address_of_a_host_gets_its_turn(broker, dead_address, monkeypatch):
+    dead_port = int(dead_address.split(":")[1])
+    targets = [("127.0.0.1", port) for port in (dead_port, broker.port)]
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", target) for target in targets]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    client = client_of(broker, reconnect_backoff_ms=1)
+    poll_until(client, lambda: client.any_node(time.monotonic()) == -1)
+    client.close()
 
 
-def test_delivery_timeout_comes_at_its_time(broker):
-    broker.answer[PRODUCE] = lambda *_: None
+def test_without_answers_a_record_is_done_when_its_last_byte_has_left(broker):
+    reading = threading.Event()
+    broker.answer[PRODUCE] = lambda *_: None if reading.wait(10) else b""
+    megabyte = b"x" * 1_000_000
     with Producer(
-        bootstrap_servers=broker.address, linger_ms=0, request_timeout_ms=200, delivery_timeout_ms=700
+        bootstrap_servers=broker.address,
+        acks=0,
+        linger_ms=0,
+        batch_size=0,
+        max_in_flight_requests_per_connection=100,
     ) as producer:
-        producer.partitions_for("t")
-        started = time.monotonic()
-        error = producer.send("t", b"x").exception(10)
-        assert 0.69 < time.monotonic() - started < 1.5
-    assert isinstance(error, DeliveryTimeoutError)
+        futures = [producer.send("t", megabyte) for _ in range(25)]
+        wait_until(futures[0].done)
+        assert not futures[-1].done()
+        reading.set()
+        producer.flush()
+        wait_until(lambda: len(broker.produced) == 25)
+    sizes = [len(request.topic_data[0].partition_data[0].records) for request in broker.produced]
+    assert min(sizes) == max(sizes) > len(megabyte)
 
 
-def test_metadata_is_refreshed_when_it_is_old(broker):
-    with Producer(bootstrap_servers=broker.address, linger_ms=0, metadata_max_age_ms=50) as producer:
-        assert len(producer.partitions_for("t")) == 1
-        broker.partitions = 3
-        wait_until(lambda: len(producer.partitions_for("t")) == 3)
+def test_a_topic_unused_for_long_is_no_longer_asked_for():
+    metadata, now = Metadata(ProducerConfig()), time.monotonic()
+    metadata._used["t"] = now
+    assert [topic.name for topic in metadata.request(now + 299).topics] == ["t"]
+    assert metadata.request(now + 301).topics == []
 
 
-def test_idle_connections_are_closed_in_time_and_opened_again(broker):
-    with Producer(bootstrap_servers=broker.address, linger_ms=0, connections_max_idle_ms=100) as producer:
-        producer.send("t", b"x").result(5)
-        wait_until(lambda: broker.connected() == 0, 3)
-        producer.send("t", b"y").result(5)
+def test_only_records_without_key_and_partition_count_for_stickiness(broker):
+    class Counting(DefaultPartitioner):
+        def on_append(self, topic, partition, size, *rest):
+            counted.append(size)
 
-
-# --- the end --------------------------------------------------------------------------------------
-
-
-def test_close_is_noticed_even_between_two_turns_of_the_loop(broker):
-    producer = Producer(bootstrap_servers=broker.address, linger_ms=0)
-    producer.send("t", b"x").result(5)
-    run_once, closed = producer.sender.run_once, threading.Event()
-
-    def close_first(now):
-        if not closed.is_set():
-            closed.set()
-            producer.sender.close()  # as another thread may, after the loop looked and before it sleeps
-        run_once(now)
-
-    producer.sender.run_once = close_first
-    producer.sender._client.wakeup()
-    producer._thread.join(3)
-    assert not producer._thread.is_alive()
-    producer.close()
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_if_the_io_thread_dies_nobody_waits_and_nothing_stays_open(broker):
-    producer = Producer(bootstrap_servers=broker.address, linger_ms=10_000)
-    future = producer.send("t", b"x")
-    waiting = threading.Thread(target=producer.send, args=("other", b"x"))
-    broker.answer[METADATA] = lambda *_: None
-    waiting.start()
-    wait_until(lambda: "other" in producer.metadata._used)
-
-    def die(now):
-        raise ZeroDivisionError
-
-    producer.sender.run_once = die
-    producer.sender._client.wakeup()
-    assert isinstance(future.exception(5), ZeroDivisionError)
-    waiting.join(5)
-    assert not waiting.is_alive()
-    wait_until(lambda: broker.connected() == 0)
-    with pytest.raises(ProducerClosedError):
+    counted = []
+    with Producer(bootstrap_servers=broker.address, partitioner=Counting()) as producer:
+        producer.send("t", b"x", key=b"k")
+        producer.send("t", b"x", partition=0)
+        assert counted == []
         producer.send("t", b"x")
-    producer.close()
-
-
-def test_a_flushed_future_has_told_its_callbacks(broker):
-    told, entered, go_on = [], threading.Event(), threading.Event()
-
-    def slow_callback(future):
-        entered.set()
-        go_on.wait(5)
-        told.append(future.result(0).offset)
-
-    with Producer(bootstrap_servers=broker.address, linger_ms=0) as producer:
-        producer.send("t", b"x").add_done_callback(slow_callback)
-        assert entered.wait(5)
-        flusher = threading.Thread(target=producer.flush)
-        flusher.start()
-        flusher.join(0.2)
-        assert flusher.is_alive()
-        go_on.set()
-        flusher.join(5)
-        assert told == [0]
-
-
-def test_flush_in_a_callback_is_refused_instead_of_waiting_for_itself(broker):
-    refused = []
-
-    def flush(_):
-        try:
-            producer.flush()
-        except RuntimeError as error:
-            refused.append(str(error))
-
-    with Producer(bootstrap_servers=broker.address, linger_ms=0) as producer:
-        producer.send("t", b"x").add_done_callback(flush)
-        producer.close(timeout=5)
-    (message,) = refused
-    assert "callback" in message
-
-
-def test_memory_is_back_when_the_result_is_known(broker):
-    with Producer(bootstrap_servers=broker.address, linger_ms=0) as producer:
-        for _ in range(50):
-            producer.send("t", b"x").result(5)
-            assert producer.accumulator.pool.available == producer.config.buffer_memory
-
-
-def test_close_delivers_what_was_lingering(broker):
-    producer = Producer(bootstrap_servers=broker.address, linger_ms=10_000)
-    futures = [producer.send("t", b"%d" % i) for i in range(10)]
-    producer.close()
-    assert [future.result(0).offset for future in futures] == list(range(10))
+        assert len(counted) == 1

@@ -96,7 +96,7 @@ class Bench:
         record = RawRecord(0, None, value)
         return self.accumulator.append(TopicPartition("t", partition), record, self.now).future
 
-    def answer(self, *errors, base_offset=0):
+    def answer(self, *errors, base_offset=0, log_append_time_ms=-1):
         """Answer the oldest request: one code for each of its partitions, in order."""
         _, request, handler = self.network.sent.pop(0)
         topic = ProduceResponse.TopicProduceResponse
@@ -106,7 +106,7 @@ class Bench:
                 index=data.index,
                 error_code=error,
                 base_offset=base_offset,
-                log_append_time_ms=-1,
+                log_append_time_ms=log_append_time_ms,
                 error_message=None,
             )
             for data, error in zip(sent, errors, strict=False)
@@ -291,3 +291,11 @@ def test_one_turn_sends_everything_that_is_ready():
     bench.turn(0.0)
     assert sorted(node for node, *_ in bench.network.sent) == [1, 1, 2]
     assert bench.network.slept[-1] > 0
+
+
+def test_the_brokers_time_is_told():
+    bench = Bench()
+    future = bench.put()
+    bench.turn()
+    bench.answer(0, log_append_time_ms=77)
+    assert future.result(0).timestamp_ms == 77
