@@ -1,4 +1,4 @@
-"""Connections that break, addresses that are dead, and when to try again: the real client, brokers of our own."""
+"""Connections that break, dead addresses, when to try again: the real client, brokers of our own."""
 
 import socket
 import threading
@@ -92,6 +92,7 @@ def test_a_request_without_an_answer_is_done_although_one_with_an_answer_was_bef
 
     with Producer(bootstrap_servers=broker.address, acks=0, linger_ms=0, request_timeout_ms=2000) as producer:
         producer.send("t", b"first").result(5)
+        wait_until(lambda: len(broker.produced) == 1)
         broker.answer[METADATA] = slowly
         asked = len(broker.requests)
         producer.metadata.want_update()
