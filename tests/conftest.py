@@ -48,10 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # kafka-python's clients leave the two ends of their wake-up pipe (a Unix socket pair) to the collector.
-    config.addinivalue_line(
-        "filterwarnings", r"ignore:unclosed <socket.socket fd=\d+, family=1,:ResourceWarning"
-    )
+    # kafka-python leaves to the collector: both ends of its wake-up pipe (a Unix socket pair), and sockets
+    # that could not connect to a dead broker (bound to 0.0.0.0). Our own sockets are bound to the loopback.
+    for left in ("family=1,", r"family=2,.*laddr=\('0\.0\.0\.0'"):
+        config.addinivalue_line(
+            "filterwarnings", rf"ignore:unclosed <socket.socket fd=\d+, {left}:ResourceWarning"
+        )
     # Kernels of notebooks inherit it: committed chapters show a course that nobody has taken yet.
     os.environ["KAFKALAB_PROGRESS"] = "off"
     config.stash[SHARED] = SharedCluster()

@@ -19,12 +19,15 @@ from kafka.protocol.metadata import MetadataRequest
 
 from kafkalab.cluster.errors import ClusterError, UnreachableError
 from kafkalab.cluster.polling import wait_until
-from kafkalab.cluster.wire import PLAINTEXT, Address, Connection, Security, call, check
+from kafkalab.cluster.wire import PLAINTEXT, TIMEOUT_S, Address, Connection, Security, call, check
 
+GONE = (kafka.errors.UnknownTopicOrPartitionError.errno, kafka.errors.UnknownTopicIdError.errno)
 READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 EARLIEST, LATEST = -2, -1
 CONSUMER, DEBUGGER = -1, -2
 ADMIN_TIMEOUT_MS = 15_000
+ADMIN_TIMEOUT_S = 20.0
+"""Longer than the broker's own, so that no order is given twice because its answer is late."""
 SETTLE_S = 30.0
 
 
@@ -72,16 +75,16 @@ class Brokers:
         self.security = security
         self.evidence = evidence
 
-    def ask(self, node_id: int, request: Any) -> Any:
-        """Ask one broker. Raises OSError when it does not answer."""
-        return call(self.addresses()[node_id], request, self.security)
+    def ask(self, node_id: int, request: Any, timeout: float = TIMEOUT_S) -> Any:
+        """Ask one broker. Raises OSError when it does not answer in time (seconds)."""
+        return call(self.addresses()[node_id], request, self.security, timeout)
 
-    def ask_any(self, make: Callable[[], Any]) -> Any:
-        """Ask the first running broker that answers; make() gives a fresh request for each try."""
+    def order(self, make: Callable[[], Any]) -> Any:
+        """Give an order for the controller to a running broker; make() gives a fresh request for each try."""
         failures = []
         for node in self.running():
             try:
-                return self.ask(node, make())
+                return self.ask(node, make(), ADMIN_TIMEOUT_S)
             except OSError as error:
                 failures.append(f"broker {node}: {error!r}")
         raise UnreachableError(
@@ -139,7 +142,7 @@ class Brokers:
             topic = _creatable(name, assignment, config)
             return CreateTopicsRequest(topics=[topic], timeout_ms=ADMIN_TIMEOUT_MS, version=7)
 
-        (answer,) = self.ask_any(request).topics
+        (answer,) = self.order(request).topics
         check(answer.error_code, f"Creating topic {name!r}", answer.error_message)
         self.await_topic(name, str(answer.topic_id))
 
@@ -161,8 +164,8 @@ class Brokers:
             state = DeleteTopicsRequest.DeleteTopicState(name=name)
             return DeleteTopicsRequest(topics=[state], timeout_ms=ADMIN_TIMEOUT_MS, version=6)
 
-        (answer,) = self.ask_any(request).responses
-        if answer.error_code != kafka.errors.UnknownTopicOrPartitionError.errno:
+        (answer,) = self.order(request).responses
+        if answer.error_code not in GONE:
             check(answer.error_code, f"Deleting topic {name!r}", answer.error_message)
         self.wait(
             f"no broker shows topic {name!r} any more",

@@ -170,6 +170,7 @@ class Cluster:
         """Return the topic's records by partition and offset, up to high watermark or last stable offset.
 
         `isolation` is "read_uncommitted" or "read_committed", as in a consumer; `partition` None means all.
+        A record acknowledged with acks=1 shows only when the followers have it, which may take a moment.
         """
         level_of(isolation)
         numbers = [partition] if partition is not None else self._brokers.partition_numbers(topic)

@@ -7,13 +7,14 @@ by what a lesson says it did. Every step waits for its own condition, so a failu
 from typing import Any
 
 import kafka.errors
-from kafka.protocol.admin import ElectLeadersRequest
+from kafka.protocol.admin import DescribeQuorumRequest, ElectLeadersRequest
 
 from kafkalab.cluster.brokers import ADMIN_TIMEOUT_MS, Brokers, Partition
 from kafkalab.cluster.nodes import Nodes
 from kafkalab.cluster.wire import check
 
 HEAL_S = 60.0
+METADATA_LOG = "__cluster_metadata"
 NOTHING_TO_DO = (0, kafka.errors.ElectionNotNeededError.errno)
 
 
@@ -33,9 +34,26 @@ def wake(nodes: Nodes) -> list[int]:
 def heal(nodes: Nodes, brokers: Brokers) -> None:
     """Do all of it; on a healthy cluster that takes some ten milliseconds."""
     wake(nodes)
+    if nodes.controllers:
+        await_controller(brokers)
     await_members(brokers)
     await_full_isr(brokers)
     elect_preferred(brokers)
+
+
+def await_controller(brokers: Brokers, timeout: float = HEAL_S) -> None:
+    """Wait until an active controller answers through the brokers: without one, metadata only looks well."""
+    kind = DescribeQuorumRequest.TopicData
+
+    def leader() -> int:
+        asked = kind(topic_name=METADATA_LOG, partitions=[kind.PartitionData(partition_index=0)])
+        answer = brokers.order(lambda: DescribeQuorumRequest(topics=[asked], version=0))
+        check(answer.error_code, "Looking for the controller")
+        quorum = answer.topics[0].partitions[0]
+        check(quorum.error_code, "Looking for the controller")
+        return int(quorum.leader_id)
+
+    brokers.wait("a controller is active", leader, lambda node: node >= 0, timeout)
 
 
 def await_members(brokers: Brokers, timeout: float = HEAL_S) -> None:
@@ -93,7 +111,7 @@ def _elect(brokers: Brokers) -> None:
             election_type=0, topic_partitions=None, timeout_ms=ADMIN_TIMEOUT_MS, version=2
         )
 
-    answer = brokers.ask_any(request)
+    answer = brokers.order(request)
     check(answer.error_code, "Electing preferred leaders")
     for topic in answer.replica_election_results:
         for result in topic.partition_result:

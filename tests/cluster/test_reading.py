@@ -31,7 +31,9 @@ def test_records_show_key_headers_and_producer(cluster):
 @pytest.mark.cluster
 def test_no_key_no_value_no_producer_id(cluster):
     cluster.recreate_topic("reading-null")
-    producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, enable_idempotence=False, acks=1)
+    producer = KafkaProducer(
+        bootstrap_servers=cluster.bootstrap_servers, enable_idempotence=False, acks="all"
+    )
     producer.send("reading-null", b"v", timestamp_ms=5).get(timeout=20)
     producer.send("reading-null", None, b"k", timestamp_ms=6).get(timeout=20)
     producer.close()
@@ -65,7 +67,9 @@ def test_aborted_transactions_show_only_uncommitted_and_open_ones_end_the_stable
 @pytest.mark.cluster
 def test_a_long_log_is_read_in_full(cluster):
     cluster.recreate_topic("reading-long")
-    producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, acks=1, enable_idempotence=False)
+    producer = KafkaProducer(
+        bootstrap_servers=cluster.bootstrap_servers, acks="all", enable_idempotence=False
+    )
     for number in range(6000):
         producer.send("reading-long", number.to_bytes(2, "big") + bytes(1000), partition=0)
     producer.close()
