@@ -259,3 +259,13 @@ def test_with_one_request_in_flight_a_retry_frees_its_partition():
     assert drain_all(accumulator, now + 1) == [first]
     accumulator.finish(first)
     assert drain_all(accumulator, now + 1) == [second]
+
+
+def test_a_batch_that_becomes_full_wakes_the_sender():
+    accumulator, _ = make(linger_ms=10_000, batch_size=61 + 2 * 110)
+    put(accumulator)
+    woken = threading.Event()
+    accumulator.wakeup = woken.set
+    (appended,) = put(accumulator)
+    assert appended.batch_full
+    assert woken.is_set()

@@ -224,3 +224,20 @@ def test_only_records_without_key_and_partition_count_for_stickiness(broker):
         assert counted == []
         producer.send("t", b"x")
         assert len(counted) == 1
+
+
+def test_no_more_requests_are_in_flight_than_allowed(broker):
+    broker.answer[PRODUCE] = lambda *_: None
+    producer = Producer(
+        bootstrap_servers=broker.address,
+        batch_size=0,
+        linger_ms=0,
+        max_in_flight_requests_per_connection=2,
+    )
+    for _ in range(10):
+        producer.send("t", b"x")
+    wait_until(lambda: len(broker.produced) == 2)
+    wait_until(lambda: len(producer.accumulator.incomplete()) == 10)
+    assert producer.sender._client._connections[1].in_flight == 2
+    producer.close(timeout=0)
+    assert len(broker.produced) == 2
