@@ -44,7 +44,7 @@ def test_a_full_batch_does_not_linger_and_is_never_larger_than_batch_size():
     sent = []
     while batches := drain_all(accumulator, now):
         sent += batches
-    assert [len(batch) for batch in sent] == [8, 8]  # 61 + 8 x 110 bytes; the last four linger
+    assert [len(batch) for batch in sent] == [8, 8]  # 61 + 8 x 109 bytes; the last four linger
     assert all(len(batch.encode()) == batch.size <= 1000 for batch in sent)
     assert {event.data["why"] for event in trace.find("drained")} == {"full"}
     assert len(appended[-1].batch) == 4
@@ -262,7 +262,7 @@ def test_with_one_request_in_flight_a_retry_frees_its_partition():
 
 
 def test_a_batch_that_becomes_full_wakes_the_sender():
-    accumulator, _ = make(linger_ms=10_000, batch_size=61 + 2 * 110)
+    accumulator, _ = make(linger_ms=10_000, batch_size=61 + 2 * 109)
     put(accumulator)
     woken = threading.Event()
     accumulator.wakeup = woken.set
