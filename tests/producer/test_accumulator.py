@@ -269,3 +269,23 @@ def test_a_batch_that_becomes_full_wakes_the_sender():
     (appended,) = put(accumulator)
     assert appended.batch_full
     assert woken.is_set()
+
+
+def test_of_two_who_waited_to_open_a_batch_the_second_gives_its_memory_back():
+    accumulator, _ = make(batch_size=1000, buffer_memory=2000, linger_ms=0)
+    first, second = put(accumulator, P0), put(accumulator, P1)
+    other = TopicPartition("t", 2)
+    threads = [threading.Thread(target=put, args=(accumulator, other)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 1
+    while accumulator.pool.waiting < 2:
+        assert time.monotonic() < end
+    now = time.monotonic() + 1
+    assert {batch.target for batch in accumulator.drain([P0, P1], now)} == {P0, P1}
+    for appended in (*first, *second):
+        accumulator.finish(appended.batch)
+    for thread in threads:
+        thread.join(5)
+    assert [len(batch) for batch in accumulator.queued()[other]] == [2]
+    assert accumulator.pool.available == 1000
