@@ -61,9 +61,14 @@ class Keeping:
             return connection.recv()
         except BaseException:
             # An answer that nobody took, as after Ctrl-C, must not be taken for the next order's.
-            del self._connections.kept
-            connection.close()
+            self._hang_up()
             raise
+
+    def _hang_up(self) -> None:
+        """Close this thread's connection; other threads' end with the handle."""
+        if hasattr(self._connections, "kept"):
+            self._connections.kept[1].close()
+            del self._connections.kept
 
     def _connection(self) -> "Connection[Any, Any]":
         kept: tuple[int, Connection[Any, Any]] | None = getattr(self._connections, "kept", None)
@@ -88,6 +93,7 @@ class Keeping:
             self.order("stop")
         except (KeeperGoneError, FileNotFoundError):
             statefile.sweep()
+        self._hang_up()
         self._await_end()
 
     @property
