@@ -43,7 +43,8 @@ notebooks: install ## Execute and normalise every notebook in place
 	$(BIN)/python -m kafkalab.course.execute notebooks
 
 bench: install ## Measure: start-up of the cluster, the producer beside its peers
-	$(BIN)/kafkalab bench
+	$(BIN)/kafkalab bench start
+	$(BIN)/kafkalab bench producers
 
 soak: install ## A hundred start/kill/restart cycles: nothing may be left behind
 	$(BIN)/python -m pytest tests/cluster/test_leaks.py --cycles 100

@@ -24,6 +24,7 @@ app = typer.Typer(
 class Benchmark(StrEnum):
     """What `kafkalab bench` can measure."""
 
+    PRODUCERS = "producers"
     START = "start"
 
 
@@ -93,15 +94,19 @@ def run(chapter: Annotated[str, typer.Argument(help="A chapter's number or name,
 @app.command()
 def bench(
     what: Annotated[
-        Benchmark, typer.Argument(help="start: how long a cluster takes to be ready.")
-    ] = Benchmark.START,
-    repeats: Annotated[int, typer.Option(help="Starts of each kind.", min=1)] = 3,
+        Benchmark,
+        typer.Argument(help="producers: ours beside its peers. start: until a cluster is ready."),
+    ] = Benchmark.PRODUCERS,
+    repeats: Annotated[int, typer.Option(help="Runs of each kind; medians are printed.", min=1)] = 3,
+    json: Annotated[Path | None, typer.Option(help="Write the producers' figures to this file.")] = None,
 ) -> None:
     """Measure, and print what was measured."""
-    from kafkalab.bench.start import start_bench  # noqa: PLC0415
+    from kafkalab.bench import producers, start  # noqa: PLC0415
 
     if what is Benchmark.START:
-        start_bench(repeats)
+        start.start_bench(repeats)
+    else:
+        producers.producer_bench(repeats=repeats, json_file=json)
 
 
 @app.command()

@@ -4,7 +4,7 @@ A record is five things of the application's (topic, value, key, headers, timest
 of Kafka's (partition). Its field order is that of `Producer.send`, so `producer.send(*record)`
 sends it.
 
-Leaves out: bytes. How a record is laid out on the wire is in batch.py.
+Leaves out: bytes. How a record is laid out on the wire is in record_batch.py.
 """
 
 from __future__ import annotations

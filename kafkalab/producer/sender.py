@@ -214,7 +214,8 @@ class Sender:
         if batch.state is not BatchState.IN_FLIGHT:
             return
         batch.last_error = error
-        if getattr(error, "retriable", False) and batch.attempts <= self._config.retries:
+        retries_left = batch.attempts <= self._config.retries  # the first attempt is no retry
+        if getattr(error, "retriable", False) and retries_left:
             del self._in_flight[batch.number]
             if self._trace is not None:
                 self._trace("retried", batch=batch.number, error=type(error).__name__, attempt=batch.attempts)
