@@ -1,29 +1,39 @@
-"""Real brokers behind one interface: containers, embedded processes or somebody else's cluster."""
+"""Real brokers behind one interface: containers, embedded processes or somebody else's cluster.
 
-from kafkalab.cluster.brokers import Offsets
-from kafkalab.cluster.cluster import Cluster
-from kafkalab.cluster.errors import (
-    BackendChoiceError,
-    CacheError,
-    ChecksumError,
-    ClusterError,
-    DownloadError,
-    EngineError,
-    ImageError,
-    KeeperGoneError,
-    NoClusterError,
-    NodeDiedError,
-    NodeStateError,
-    NotPossibleError,
-    PortTakenError,
-    TooOldError,
-    UnknownNodeError,
-    UnreachableError,
-    WaitTimeoutError,
-)
-from kafkalab.cluster.reading import LogRecord
-from kafkalab.cluster.running import CLUSTER_VARIABLE, down, find, up
-from kafkalab.cluster.status import ClusterStatus, NodeStatus
+Names are loaded on first use: the keeper (keeper.py) must start quickly and needs nothing that talks to
+brokers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kafkalab.cluster.brokers import Offsets
+    from kafkalab.cluster.cluster import Cluster
+    from kafkalab.cluster.errors import (
+        BackendChoiceError,
+        CacheError,
+        ChecksumError,
+        ClusterError,
+        DownloadError,
+        EngineError,
+        ImageError,
+        KeeperGoneError,
+        NoClusterError,
+        NodeDiedError,
+        NodeStateError,
+        NotPossibleError,
+        PortTakenError,
+        TooOldError,
+        UnknownNodeError,
+        UnreachableError,
+        WaitTimeoutError,
+    )
+    from kafkalab.cluster.reading import LogRecord
+    from kafkalab.cluster.running import CLUSTER_VARIABLE, down, find, up
+    from kafkalab.cluster.status import ClusterStatus, NodeStatus
 
 __all__ = [
     "CLUSTER_VARIABLE",
@@ -53,3 +63,45 @@ __all__ = [
     "find",
     "up",
 ]
+
+_NAMES = {
+    "brokers": ("Offsets",),
+    "cluster": ("Cluster",),
+    "errors": (
+        "BackendChoiceError",
+        "CacheError",
+        "ChecksumError",
+        "ClusterError",
+        "DownloadError",
+        "EngineError",
+        "ImageError",
+        "KeeperGoneError",
+        "NoClusterError",
+        "NodeDiedError",
+        "NodeStateError",
+        "NotPossibleError",
+        "PortTakenError",
+        "TooOldError",
+        "UnknownNodeError",
+        "UnreachableError",
+        "WaitTimeoutError",
+    ),
+    "reading": ("LogRecord",),
+    "running": (
+        "CLUSTER_VARIABLE",
+        "down",
+        "find",
+        "up",
+    ),
+    "status": (
+        "ClusterStatus",
+        "NodeStatus",
+    ),
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"kafkalab.cluster has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"kafkalab.cluster.{_HOMES[name]}"), name)

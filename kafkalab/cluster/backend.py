@@ -11,12 +11,15 @@ Each back end is a module of this package with four functions (see `BackendModul
 clusters, which have no keeper.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Role = Literal["controller", "broker"]
 Profile = Literal["lab", "kafka"]

@@ -21,6 +21,7 @@ from kafkalab.cluster.errors import ClusterError, UnreachableError
 from kafkalab.cluster.polling import wait_until
 from kafkalab.cluster.wire import PLAINTEXT, TIMEOUT_S, Address, Connection, Security, call, check
 
+NOT_YET = (OSError, kafka.errors.RetriableError)
 GONE = (kafka.errors.UnknownTopicOrPartitionError.errno, kafka.errors.UnknownTopicIdError.errno)
 READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 EARLIEST, LATEST = -2, -1
@@ -198,7 +199,7 @@ class Brokers:
         self, what: str, look: Callable[[], Any], holds: Callable[[Any], bool], timeout: float = SETTLE_S
     ) -> Any:
         """Wait as polling.wait_until() does, log tails as evidence."""
-        return wait_until(what, look, holds, timeout, self.evidence)
+        return wait_until(what, look, holds, timeout, self.evidence, NOT_YET)
 
     def _offsets(self, leader: int, topic: str, partition: int) -> Offsets:
         with Connection(self.addresses()[leader], self.security) as connection:

@@ -6,13 +6,15 @@ Rules
 - Nodes are ended by SIGKILL: their data is not needed afterwards, and a lesson about crashes wants crashes.
 """
 
+from __future__ import annotations
+
 import importlib
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
-from rich.console import Console
 
 from kafkalab.cluster import jars, java
 from kafkalab.cluster.backend import Backend, NodeSpec, NodeState, Place, Ports, Profile, Role
@@ -23,6 +25,9 @@ from kafkalab.cluster.ports import LOOPBACK, require_free
 from kafkalab.cluster.processes import spawn, tail
 from kafkalab.cluster.properties import as_text
 from kafkalab.cluster.storage import initial_files
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 NO_AOT = "no_aot"
 

@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from kafka.errors import RetriableError
-
 from kafkalab.cluster.errors import WaitTimeoutError
 
 T = TypeVar("T")
 PAUSE_S = 0.02
-NOT_YET = (OSError, RetriableError)
+NOT_YET = (OSError,)
 
 
 def nothing() -> str:
@@ -28,11 +26,12 @@ def wait_until(
     holds: Callable[[T], bool] = bool,
     timeout: float = 30.0,
     evidence: Callable[[], str] = nothing,
+    not_yet: tuple[type[Exception], ...] = NOT_YET,
 ) -> T:
     """Call look() until holds(its result); return that result.
 
-    `timeout` is in seconds. Raises WaitTimeoutError with `what`, the last result (or the last OSError or
-    retriable Kafka error, which count as "not yet") and evidence(), such as the tail of a log.
+    `timeout` is in seconds. Raises WaitTimeoutError with `what`, the last result (or the last exception of
+    the kinds `not_yet`) and evidence(), such as the tail of a log.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -41,7 +40,7 @@ def wait_until(
             state = seen = look()
             if holds(seen):
                 return seen
-        except NOT_YET as error:
+        except not_yet as error:
             state = error
         if time.monotonic() > deadline:
             raise WaitTimeoutError(
