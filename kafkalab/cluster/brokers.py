@@ -13,7 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import kafka.errors
-from kafka.protocol.admin import CreateTopicsRequest, DeleteTopicsRequest
+from kafka.protocol.admin import (
+    CreatePartitionsRequest,
+    CreateTopicsRequest,
+    DeleteTopicsRequest,
+    DescribeLogDirsRequest,
+)
 from kafka.protocol.consumer import ListOffsetsRequest
 from kafka.protocol.metadata import MetadataRequest
 
@@ -146,6 +151,36 @@ class Brokers:
         (answer,) = self.order(request).topics
         check(answer.error_code, f"Creating topic {name!r}", answer.error_message)
         self.await_topic(name, str(answer.topic_id))
+
+    def add_partitions(self, name: str, count: int) -> None:
+        """Let the topic have `count` partitions, and wait until every running broker shows them."""
+
+        def request() -> Any:
+            topic = CreatePartitionsRequest.CreatePartitionsTopic(name=name, count=count)
+            return CreatePartitionsRequest(topics=[topic], timeout_ms=ADMIN_TIMEOUT_MS, version=3)
+
+        (answer,) = self.order(request).results
+        check(answer.error_code, f"Giving topic {name!r} {count} partitions", answer.error_message)
+        self.wait(
+            f"every broker shows {count} partitions of {name!r}",
+            lambda: self.everywhere([name]),
+            lambda views: all(
+                name in view and len(view[name].partitions) == count for view in views.values()
+            ),
+        )
+        for number in range(count):
+            self.offsets(name, number)
+
+    def stored(self, name: str) -> dict[int, int]:
+        """Return how many bytes of the topic each running broker has on its disk."""
+        numbers = list(self.partition_numbers(name))
+        sizes = {}
+        for node in self.running():
+            topic = DescribeLogDirsRequest.DescribableLogDirTopic(topic=name, partitions=numbers)
+            answer = self.ask(node, DescribeLogDirsRequest(topics=[topic], version=4))
+            logs = [log for directory in answer.results for log in directory.topics]
+            sizes[node] = sum(each.partition_size for log in logs for each in log.partitions)
+        return sizes
 
     def await_topic(self, name: str, topic_id: str) -> None:
         """Wait until every running broker shows this very topic, each partition with a leader."""

@@ -139,6 +139,14 @@ class Cluster:
         """Delete the topic if it exists."""
         self._brokers.delete_topic(name)
 
+    def add_partitions(self, name: str, count: int) -> None:
+        """Let the topic have `count` partitions in all; kafka.errors.InvalidPartitionsError for fewer."""
+        self._brokers.add_partitions(name, count)
+
+    def stored(self, name: str) -> dict[int, int]:
+        """Return how many bytes of the topic each running broker has on its disk."""
+        return self._brokers.stored(name)
+
     def topics(self) -> list[str]:
         """Return the names of all topics, internal ones left out."""
         views = self._brokers.everywhere().values()

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kafkalab import KAFKA_VERSION
@@ -136,6 +137,8 @@ def test_a_child_dies_with_its_parent(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / "log")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         child = identify(int(parent.stdout.readline()))
+        # It is tied once it is what it was started for; what dies earlier, the next start's sweep covers.
+        wait_until("the child runs", lambda: psutil.Process(child.pid).name() == "sleep", timeout=5)
         parent.kill()
     wait_until("the child is gone", lambda: find(child) is None, timeout=5)
 

@@ -3,7 +3,7 @@
 import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
+from kafka.errors import InvalidPartitionsError, InvalidReplicationFactorError, TopicAlreadyExistsError
 
 from kafkalab.cluster import (
     Cluster,
@@ -189,3 +189,22 @@ def test_status_tells_memory(cluster):
     ]
     assert all(20e6 < (n.rss or 0) < 500e6 for n in nodes)
     assert f"127.0.0.1:{nodes[1].port}" in cluster.bootstrap_servers
+
+
+def test_partitions_can_be_added_and_not_taken_away(cluster):
+    cluster.recreate_topic("verbs-more", partitions=2)
+    cluster.add_partitions("verbs-more", 5)
+    assert cluster.partitions("verbs-more") == [0, 1, 2, 3, 4]
+    with pytest.raises(InvalidPartitionsError):
+        cluster.add_partitions("verbs-more", 3)
+
+
+def test_every_copy_takes_its_place_on_a_disk(cluster):
+    cluster.recreate_topic("verbs-one-copy", assignment=[[2]])
+    cluster.recreate_topic("verbs-three-copies", assignment=[[1, 2, 3]])
+    for topic in ("verbs-one-copy", "verbs-three-copies"):
+        send(cluster, topic, [b"x" * 1000], acks="all")
+    one, three = cluster.stored("verbs-one-copy"), cluster.stored("verbs-three-copies")
+    assert (one[1], one[3]) == (0, 0)
+    assert one[2] > 1000
+    assert set(three.values()) == {one[2]}
