@@ -1,4 +1,4 @@
-"""RecordAccumulator: where records wait to become requests (KIP-480's batches; Java: `RecordAccumulator`).
+"""RecordAccumulator: where records wait to become requests (Java: `RecordAccumulator`).
 
 Every partition has a queue of batches; records are appended to the last, the sender drains the first.
 `send()` works on one end from the application's threads, the I/O thread on the other, under one lock.

@@ -60,6 +60,8 @@ WHY = {
     "flush": "flush() was called",
     "close": "close() was called",
     "retry": "once more, after an error",
+    "memory": "send() waits for memory",
+    "along": "a request goes there anyway",
 }
 
 
