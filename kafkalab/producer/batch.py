@@ -17,7 +17,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from kafkalab.producer.futures import Delivery, DeliveryFuture
-from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, encode_batch, record_size
+from kafkalab.producer.record_batch import HEADER_SIZE, ProducerState, RawRecord, encode_batch, record_size
 
 
 class TopicPartition(NamedTuple):
@@ -68,6 +68,8 @@ class ProducerBatch:
         self.attempts = 0
         self.not_before = 0.0
         self.last_error: BaseException | None = None
+        self.stamp: ProducerState | None = None
+        self.maybe_stored = False
         self._records: list[RawRecord] = []
         self._encoded: bytes | None = None
 

@@ -37,6 +37,7 @@ _CHECKED = struct.Struct(">hiqqqhii")  # attributes, last offset delta, timestam
 HEADER_SIZE = _FRAME.size + _CHECKED.size
 _LENGTH_STARTS = 12  # the length counts what follows base offset and length
 _MAGIC = 2
+_TRANSACTIONAL = 0x10
 _LEADER_EPOCH = 0  # the broker writes its own, like the base offset; neither is under the CRC
 
 
@@ -46,6 +47,7 @@ class ProducerState(NamedTuple):
     producer_id: int = -1
     epoch: int = -1
     base_sequence: int = -1
+    transactional: bool = False
 
 
 def encode_batch(
@@ -60,7 +62,8 @@ def encode_batch(
         payload = compress(payload)
     timestamps = [record.timestamp_ms for record in records]
     last = len(records) - 1
-    checked = _CHECKED.pack(codec, last, timestamps[0], max(timestamps), *state, last + 1)
+    attributes = codec | _TRANSACTIONAL * state.transactional
+    checked = _CHECKED.pack(attributes, last, timestamps[0], max(timestamps), *state[:3], last + 1)
     length = HEADER_SIZE - _LENGTH_STARTS + len(payload)
     crc = crc32c(payload, crc32c(checked))
     return b"".join((_FRAME.pack(0, length, _LEADER_EPOCH, _MAGIC, crc), checked, payload))
