@@ -76,7 +76,7 @@ REMEDIES = {code: kind for kind, codes in _REMEDIES.items() for code in codes} |
 """Error code -> remedy; codes that are not listed mean ABORT."""
 
 _UNANSWERED = (kafka_errors.KafkaConnectionError, kafka_errors.KafkaTimeoutError)
-_MAYBE_STORED = {-1, 7, 13, 20}  # UnknownServerError, RequestTimedOut, NetworkException, NotEnoughReplicasAfterAppend
+_MAYBE_STORED = {-1, 7, 13, 20}  # unknown, request timed out, network, not enough replicas after append
 
 
 def remedy(error: BaseException) -> Remedy:

@@ -130,7 +130,7 @@ class Idempotence(Ordering):
         """Whether there will never be a producer id."""
         return self._fatal is not None
 
-    def refusal(self, batch: ProducerBatch) -> BaseException | None:  # noqa: ARG002
+    def refusal(self, batch: ProducerBatch) -> BaseException | None:
         """Return why there will never be a producer id."""
         return self._fatal
 
@@ -177,7 +177,7 @@ class Idempotence(Ordering):
             self._break(batch)
             batch.stamp = None
 
-    def failed(self, batch: ProducerBatch, error: BaseException) -> None:  # noqa: ARG002
+    def failed(self, batch: ProducerBatch, error: BaseException) -> None:
         """Take it out of its line, where its number is missing from now on."""
         if batch.stamp is not None:
             self._break(batch)
@@ -219,5 +219,5 @@ class Idempotence(Ordering):
 
 
 def sequence_after(sequence: int, records: int) -> int:
-    """Return the number `records` later; after 2147483647 comes 0 (Java: `DefaultRecordBatch.incrementSequence`)."""
+    """Return the number `records` later; after 2147483647 comes 0 (Java: `incrementSequence`)."""
     return (sequence + records) % (MAX_SEQUENCE + 1)

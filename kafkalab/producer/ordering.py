@@ -1,4 +1,4 @@
-"""The seam between the Sender and everything that numbers batches: which may leave now, and what an error means.
+"""The seam between the Sender and all that numbers batches: which may leave now, what an error means.
 
     queue ── admits? ──▶ leaves ──▶ acknowledged
       ▲                    │ error: judge
@@ -50,18 +50,23 @@ class Ordering:
     transactional_id: str | None = None
     produce_max_version = 12
     """13 names topics by id, which `kafka.protocol` can say but our metadata does not keep."""
-    idle = True
-    """Whether the producer may close now, as far as brokers are concerned."""
 
-    refusing = False
-    """Whether `refusal` has something to say."""
+    @property
+    def idle(self) -> bool:
+        """Whether the producer may close now, as far as brokers are concerned."""
+        return True
 
-    def refusal(self, batch: ProducerBatch) -> BaseException | None:  # noqa: ARG002
+    @property
+    def refusing(self) -> bool:
+        """Whether `refusal` has something to say."""
+        return False
+
+    def refusal(self, batch: ProducerBatch) -> BaseException | None:
         """Return why `batch`, which is queued, will never leave; None if it may. Asked while `refusing`."""
         return None
 
     def step(self, client: Client, now: float) -> float:
-        """Ask the brokers for what is missing; return in how many seconds to be called again at the latest."""
+        """Ask the brokers for what is missing; return the seconds until the next call at the latest."""
         return float("inf")
 
     def admits(self, batch: ProducerBatch) -> bool:
@@ -88,7 +93,7 @@ class Ordering:
         """Note that `parts` are queued in the place of `batch`, which was too large and not stored."""
 
     def close(self) -> None:
-        """The producer wants to end: finish what must not stay open, then be `idle`."""
+        """Learn that the producer wants to end: finish what must not stay open, then be `idle`."""
 
 
 class OneAtATime(Ordering):
@@ -109,14 +114,14 @@ class OneAtATime(Ordering):
         """Open the door."""
         self._out.discard(batch.target)
 
-    def returned(self, batch: ProducerBatch, *, renumber: bool) -> None:  # noqa: ARG002
+    def returned(self, batch: ProducerBatch, *, renumber: bool) -> None:
         """Open the door: it is first in its queue again."""
         self._out.discard(batch.target)
 
-    def failed(self, batch: ProducerBatch, error: BaseException) -> None:  # noqa: ARG002
+    def failed(self, batch: ProducerBatch, error: BaseException) -> None:
         """Open the door."""
         self._out.discard(batch.target)
 
-    def split(self, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:  # noqa: ARG002
+    def split(self, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:
         """Open the door: the parts are first in their queue."""
         self._out.discard(batch.target)
