@@ -157,7 +157,7 @@ def test_every_error_is_either_tried_again_or_told(code):
 
 @pytest.mark.parametrize("retries", [0, 1, 2])
 def test_retries_are_counted(retries):
-    bench = Bench(retries=retries)
+    bench = Bench(retries=retries, enable_idempotence=False)
     future = bench.put()
     for _ in range(retries):
         bench.turn(2)
@@ -230,7 +230,7 @@ def test_delivery_timeout_ends_a_batch_that_never_left_and_wakes_for_it():
 
 
 def test_acks_0_is_done_when_it_has_left():
-    bench = Bench(acks=0)
+    bench = Bench(acks=0, enable_idempotence=False)
     future = bench.put()
     bench.turn()
     assert future.result(0).offset is None
