@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from kafka.record import MemoryRecords
+from records import Raw, encode
 
 from kafkalab.producer.compression import CompressionRatioEstimator, compressor
-from kafkalab.producer.record_batch import RawRecord, encode_batch, encode_records
+from kafkalab.producer.record_batch import encode_records
 
 DECODE = {"gzip": gzip_decode, "snappy": snappy_decode, "lz4": lz4_decode, "zstd": zstd_decode}
 LEVELS = {
@@ -31,7 +32,7 @@ def like_json(size, seed=0):
     for n in range(size // 50 + 1):  # a record takes more than 50 bytes
         user, amount = pick.randrange(5000), pick.random()
         value = f'{{"id":{pick.randrange(10**9)},"user":"user-{user}","amount":{amount:.4f}}}'
-        records.append(RawRecord(1_700_000_000_000 + n, b"%d" % pick.randrange(99), value.encode()))
+        records.append(Raw(1_700_000_000_000 + n, b"%d" % pick.randrange(99), value.encode()))
     return encode_records(records)
 
 
@@ -53,7 +54,7 @@ def test_every_level_of_every_codec_is_read_by_kafka_python(name, level):
 @given(
     batch=st.lists(
         st.builds(
-            RawRecord,
+            Raw,
             st.integers(0, 2**41),
             st.none() | st.binary(max_size=40),
             st.none() | st.binary(max_size=400),
@@ -65,11 +66,11 @@ def test_every_level_of_every_codec_is_read_by_kafka_python(name, level):
 )
 def test_compressed_batches_are_read_by_kafka_python(name, batch):
     codec = compressor(name)
-    memory = MemoryRecords(encode_batch(batch, codec=codec.id, compress=codec))
+    memory = MemoryRecords(encode(batch, codec=codec))
     (read,) = iter(memory.next_batch, None)
     assert read.validate_crc()
     assert read.compression_type == codec.id
-    found = [RawRecord(each.timestamp, each.key, each.value, each.headers) for each in read]
+    found = [Raw(each.timestamp, each.key, each.value, each.headers) for each in read]
     assert found == [record._replace(headers=list(record.headers)) for record in batch]
 
 

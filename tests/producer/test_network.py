@@ -216,11 +216,12 @@ def test_a_topic_unused_for_long_is_no_longer_asked_for():
 
 def test_only_records_without_key_and_partition_count_for_stickiness(broker):
     class Counting(DefaultPartitioner):
-        def on_append(self, topic, partition, size, *rest):
+        def on_new_batch(self, target, appended, size, *rest):
             counted.append(size)
+            return target.partition
 
     counted = []
-    with Producer(bootstrap_servers=broker.address, partitioner=Counting()) as producer:
+    with Producer(bootstrap_servers=broker.address, partitioner=Counting(), batch_size=0) as producer:
         producer.send("t", b"x", key=b"k")
         producer.send("t", b"x", partition=0)
         assert counted == []
@@ -232,6 +233,7 @@ def test_no_more_requests_are_in_flight_than_allowed(broker):
     broker.answer[PRODUCE] = lambda *_: None
     producer = Producer(
         bootstrap_servers=broker.address,
+        enable_idempotence=False,
         batch_size=0,
         linger_ms=0,
         max_in_flight_requests_per_connection=2,
