@@ -166,12 +166,12 @@ class KafkaPython:
 
         named = {name.replace(".", "_"): value for name, value in settings.items()}
         named.pop("buffer_memory", None)  # not a setting of its any more
-        self._producer = KafkaProducer(bootstrap_servers=servers, **named)
+        self._producer: Any = KafkaProducer(bootstrap_servers=servers, **named)
 
     def burst(self, topic: str, value: bytes, records: int) -> Count:
         """Keep the futures, and ask each after the flush."""
         send = self._producer.send
-        futures = [send(topic, value) for _ in range(records)]
+        futures: list[Any] = [send(topic, value) for _ in range(records)]
         self._producer.flush()
         acknowledged = sum(future.succeeded() for future in futures)
         return Count(acknowledged, records - acknowledged)
@@ -179,7 +179,8 @@ class KafkaPython:
     def send(self, topic: str, value: bytes, done: Done) -> None:
         """Use a callback, which runs on the I/O thread."""
         future = self._producer.send(topic, value)
-        future.add_callback(lambda _: done(True)).add_errback(lambda _: done(False))
+        future.add_callback(lambda _: done(True))
+        future.add_errback(lambda _: done(False))
 
     def fill(self, topic: str, value: bytes, most: int) -> int:
         """Refuse: it has no bound on its memory."""

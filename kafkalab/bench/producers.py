@@ -22,6 +22,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from kafka.admin import KafkaAdminClient
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -32,11 +33,13 @@ from kafkalab.bench.scenarios import SHARE, Entrant, Place, Scenario
 from kafkalab.bench.sink import Sink
 from kafkalab.cluster import Cluster
 from kafkalab.cluster.errors import JavaToolError
+from kafkalab.cluster.polling import wait_until
 
 BROKERS_WARM_UP = 1_000_000
 QUICK_SHARE = 0.1
 _WARM_UP_SHARE = 0.05
 _LEAST_WARM_UP = 500
+_ONE_BY_ONE = 30
 
 
 class Result(NamedTuple):
@@ -150,11 +153,26 @@ def opened(scenario: Scenario, cluster: Cluster | None) -> Iterator[tuple[str, s
         return
     assert cluster is not None
     topic = f"{cluster.prefix}bench-{scenario.name}"
-    cluster.recreate_topic(topic, partitions=scenario.partitions, replication_factor=3)
+    make_topic(cluster, topic, scenario.partitions)
     try:
         yield cluster.bootstrap_servers, topic
     finally:
         cluster.delete_topic(topic)
+
+
+def make_topic(cluster: Cluster, topic: str, partitions: int) -> None:
+    """Have a fresh topic, three replicas each."""
+    # create_topic() looks at each partition by itself, which takes a minute for a thousand: here all are made
+    # behind its back, and the last one is looked at.
+    cluster.recreate_topic(topic, partitions=min(partitions, _ONE_BY_ONE), replication_factor=3)
+    if partitions > _ONE_BY_ONE:
+        admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)
+        admin.create_partitions({topic: partitions})
+        admin.close()
+        wait_until(
+            f"{topic} has {partitions} partitions", lambda: len(cluster.partitions(topic)), partitions.__eq__
+        )
+        cluster.offsets(topic, partitions - 1)
 
 
 def warm_up(cluster: Cluster, plan: Plan) -> None:
