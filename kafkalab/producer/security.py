@@ -92,14 +92,15 @@ def diagnose(error: BaseException, step: str, where: str, protocol: str) -> Base
         return error
     if step == "versions" and protocol.endswith("SSL"):
         hint = "if it wants a certificate of the client, this producer has none"
-    return ConnectionAbortedError(f"{where} hung up ({error}): {hint.format(other=OTHER_END[protocol])}")
+    advice = hint.format(other=OTHER_END[protocol], protocol=protocol)
+    return ConnectionAbortedError(f"{where} hung up ({error}): {advice}")
 
 
 _HINTS = {
     "encrypting": "if its port does not speak TLS, set security_protocol to {other}",
     "versions": "if its port speaks TLS, set security_protocol to {other}",
     "authenticating": "check sasl_plain_username and sasl_plain_password",
-    "unheard": "if its port wants a login, set security_protocol to 'SASL_PLAINTEXT' or 'SASL_SSL'",
+    "unheard": "if its port wants a login, set security_protocol to 'SASL_{protocol}'",
 }
 
 
@@ -118,7 +119,7 @@ def _about(error: ssl.SSLCertVerificationError) -> str:
 
 
 def _reason(error: ssl.SSLError, protocol: str) -> str:
-    reason = error.reason or str(error)
+    reason = getattr(error, "reason", None) or str(error)
     if "CERTIFICATE" in reason:
         return f"{reason}: the broker wants a certificate of the client, and this producer has none"
     return f"{reason}. If its port does not speak TLS, set security_protocol to {OTHER_END[protocol]}"
