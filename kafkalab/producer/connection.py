@@ -35,6 +35,7 @@ Handler: TypeAlias = Callable[[Any, BaseException | None], None]
 """Called once per request with (response, None) or (None, error); response None too when acks=0."""
 
 _RECEIVE = 256 * 1024
+_TLS_SEND = 64 * 1024  # TLS takes all or nothing, and says so only when all has left
 _CONNECTING = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
 _WAIT = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _SESSION_USED = 0.9  # of a login's lifetime; Java takes 85 to 95 %
@@ -210,7 +211,7 @@ class Connection:
         """Send what the socket takes; requests without an answer are done when they have left."""
         while self._out:
             try:
-                sent = self.socket.send(self._out)
+                sent = self.socket.send(self._out if self._tls is None else self._out[:_TLS_SEND])
             except _WAIT:
                 break
             except OSError as error:

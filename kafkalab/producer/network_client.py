@@ -59,7 +59,7 @@ class NetworkClient:
         """Why the last connection failed, for messages; None once one is ready."""
         self.on_lost: Callable[[], object] = lambda: None  # told of every connection that failed or broke
         self.on_refused: Callable[[int, AuthenticationError], object] = lambda *_: None
-        """Told of a node that does not accept us, or we it, before on_lost: waiting will not help."""
+        """Told of a node that does not accept us, or we it, after on_lost: waiting will not help."""
 
     # --- nodes ------------------------------------------------------------------------------------
 
@@ -216,9 +216,9 @@ class NetworkClient:
         self._failures[node] = self._failures.get(node, 0) + 1
         self._retry_at[node] = now + self._backoff.seconds(self._failures[node])
         self.trouble = error
+        self.on_lost()
         if isinstance(error, AuthenticationError):
             self.on_refused(node, error)
-        self.on_lost()
         log.info("node %d at %s: %r", node, self._addresses.get(node), error)
 
     def _drop(self, node: int, reason: BaseException) -> None:

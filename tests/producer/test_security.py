@@ -8,7 +8,8 @@ import time
 import pytest
 import readers
 import trustme
-from fake_broker import METADATA, FakeBroker
+from cluster_helpers import wait_until
+from fake_broker import METADATA, PRODUCE, FakeBroker
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 from kafka.protocol.sasl import SaslAuthenticateResponse, SaslHandshakeResponse
@@ -212,6 +213,26 @@ def test_requests_and_answers_of_many_tls_records(tls_broker, cafile):
     with Producer(bootstrap_servers=tls_broker.address, **settings) as producer:
         assert len(producer.partitions_for("t")) == 5_000
         assert producer.send("t", b"x" * 1_000_000).result(5).offset == 0
+
+
+def test_a_broker_that_reads_slowly_gets_every_byte_once(tls_broker, cafile):
+    """A write that TLS could not finish is repeated with more behind it."""
+    reading = threading.Event()
+    tls_broker.answer[PRODUCE] = lambda *_: None if reading.wait(5) else b""
+    settings = {"security_protocol": "SSL", "ssl_cafile": cafile, "acks": 0, "enable_idempotence": False}
+    settings |= {"linger_ms": 0, "batch_size": 0, "max_in_flight_requests_per_connection": 100}
+    with Producer(bootstrap_servers=tls_broker.address, **settings) as producer:
+        try:
+            futures = [producer.send("t", b"%7d" % n * 140_000, partition=n) for n in range(25)]
+            wait_until(futures[0].done, seconds=5)
+            assert not futures[-1].done()
+        finally:
+            reading.set()
+        producer.flush()
+        wait_until(lambda: len(tls_broker.produced) == 25)
+    for request in tls_broker.produced:
+        (data,) = request.topic_data[0].partition_data
+        assert b"%7d" % data.index * 140_000 in bytes(data.records)
 
 
 def test_a_client_certificate_is_more_than_we_have(tls_broker, cafile, authority):
