@@ -62,6 +62,8 @@ class Connection:
         self.state = ConnectionState.CONNECTING
         self.error: BaseException | None = None
         self.created = self.last_used = now
+        self.features: tuple[int, dict[str, int]] = (-1, {})
+        """What the cluster has agreed on: the epoch of that knowledge, and a level for each feature."""
         self._protocol = KafkaProtocol(client_id=client_id)
         self._versions: BrokerVersionData | None = None
         self._in_flight: deque[InFlight] = deque()
@@ -148,6 +150,8 @@ class Connection:
             )
         versions = {api.api_key: (api.min_version, api.max_version) for api in response.api_keys}
         self._versions = BrokerVersionData(api_versions=versions)
+        levels = {feature.name: feature.max_version_level for feature in response.finalized_features or ()}
+        self.features = (response.finalized_features_epoch, levels)
         self.state = ConnectionState.READY
 
     def write(self) -> None:

@@ -34,6 +34,10 @@ class Verdict(Enum):
 class Client(Protocol):
     """What an ordering needs of the network (network_client.py)."""
 
+    @property
+    def transaction_version(self) -> int:
+        """The cluster's feature transaction.version; 0 as long as no broker told it."""
+
     def any_node(self, now: float) -> int | None:
         """Return a broker that can take a request now."""
 
@@ -94,6 +98,9 @@ class Ordering:
 
     def close(self) -> None:
         """Learn that the producer wants to end: finish what must not stay open, then be `idle`."""
+
+    def ended(self, error: BaseException) -> None:
+        """Learn that the I/O thread ends: whoever waits for a broker gets `error`."""
 
 
 class OneAtATime(Ordering):
