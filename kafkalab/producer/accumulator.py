@@ -7,10 +7,11 @@ A partition's first batch is ready when it is full or another stands behind it, 
 for linger_ms, when somebody waits for memory, or during flush() and close().
 
 Rules
-- Memory is reserved before a batch is opened and released when its outcome is known.
-- A batch to be sent again goes back to its old place: queues are ordered by batch number.
-- With max_in_flight_requests_per_connection=1 a partition with a batch in flight is left alone, which
-  is what keeps order over retries without idempotence.
+- A record costs one look-up, one append and one lock. What costs more is done once per batch: reserving
+  memory before it is opened, making bytes of it when it is full, waking the sender.
+- Memory is released when the batch's outcome is known.
+- A batch to be sent again goes back to its old place: queues are in the order of sending.
+- Whether a batch may leave now is for the ordering to say (ordering.py).
 
 Leaves out: where the leaders are (metadata.py) and how batches travel (sender.py).
 """
@@ -20,26 +21,18 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 
 from kafkalab.producer.backoff import ExponentialBackoff
-from kafkalab.producer.batch import BatchState, ProducerBatch, TopicPartition
+from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.buffer_pool import BufferPool
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import ProducerClosedError
 from kafkalab.producer.futures import DeliveryFuture
+from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, record_size
 from kafkalab.producer.tracing import Tracer
-
-
-class Appended(NamedTuple):
-    """What became of a record: its future, the batch, and whether that batch is full now."""
-
-    future: DeliveryFuture
-    batch: ProducerBatch
-    batch_full: bool
 
 
 class RecordAccumulator:
@@ -48,32 +41,69 @@ class RecordAccumulator:
     def __init__(self, config: ProducerConfig, trace: Tracer | None = None) -> None:
         self.config = config
         self.pool = BufferPool(config.buffer_memory)
-        self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here
+        self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here,
+        self.admits: Callable[[ProducerBatch], bool] = lambda _: True  # and its ordering's
         self._trace = trace
         self._lock = threading.Lock()
         self._queues: dict[TopicPartition, deque[ProducerBatch]] = {}
-        self._incomplete: dict[int, ProducerBatch] = {}
-        self._muted: set[TopicPartition] = set()
+        self._open: dict[TopicPartition, ProducerBatch] = {}
+        self._appended: Counter[TopicPartition] = Counter()
+        self._incomplete: dict[ProducerBatch, None] = {}  # a set that keeps its order
         self._numbers = itertools.count()
+        self._next_look = float("inf")
         self._flushing = 0
         self._closed = False
         self._backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
 
     # --- the application's side -------------------------------------------------------------------
 
-    def append(self, target: TopicPartition, record: RawRecord, deadline: float) -> Appended:
-        """Add a record to its partition's open batch, or open one; wait for memory until `deadline`.
+    def try_append(self, target: TopicPartition, record: RawRecord, content: int) -> DeliveryFuture | None:
+        """Add a record to its partition's open batch; None when there is none, or it has no room.
+
+        `content` is the record's `content_size`. A batch that has no room left is closed.
+        """
+        with self._lock:
+            batch = self._open.get(target)
+            if batch is None:
+                return None
+            future = batch.try_append(record, content)
+            if future is not None and batch.size < batch.limit:
+                return future
+            self._shut(batch)
+        batch.seal()  # on this thread, not the sender's, which has requests to send; and without the lock
+        self.wakeup()
+        return future
+
+    def open_batch(
+        self, target: TopicPartition, record: RawRecord, content: int, deadline: float
+    ) -> DeliveryFuture:
+        """Add a record to a new batch of its partition, waiting for memory until `deadline`.
 
         Raises BufferExhaustedError, RecordTooLargeError or ProducerClosedError.
         """
+        reserved = max(self.config.batch_size, HEADER_SIZE + record_size(content))
+        self.pool.reserve(reserved, deadline, on_wait=self.wakeup)
         with self._lock:
-            appended = self._append_to_last(target, record)
-        if appended is None:
-            appended = self._open_batch(target, record, deadline)
-            self.wakeup()
-        elif appended.batch_full:
-            self.wakeup()
-        return appended
+            batch = self._open.get(target)  # another thread may have opened one meanwhile
+            future = None if batch is None else batch.try_append(record, content)
+            if future is None and not self._closed:
+                future, reserved = self._append_to_new(target, record, content, reserved), 0
+        if reserved:
+            self.pool.release(reserved)
+        if future is None:
+            raise ProducerClosedError("the producer is closed: make a new one to send more")
+        return future
+
+    def appended(self, target: TopicPartition) -> int:
+        """Return how many bytes of batches a partition has got in all, its open batch included."""
+        with self._lock:
+            batch = self._open.get(target)
+            return self._appended[target] + (0 if batch is None else batch.size)
+
+    def waiting(self, topic: str) -> dict[int, int]:
+        """Return the numbers of queued batches of the topic's partitions that have any."""
+        with self._lock:
+            return {t.partition: len(queue) for t, queue in self._queues.items() if t.topic == topic}
 
     def flush(self) -> None:
         """Send everything appended so far without lingering, and wait until each outcome is known."""
@@ -91,36 +121,36 @@ class RecordAccumulator:
         """Take no more records; what is here becomes ready."""
         with self._lock:
             self._closed = True
+            self._open.clear()
         self.pool.close()
 
-    def _append_to_last(self, target: TopicPartition, record: RawRecord) -> Appended | None:
-        if self._closed:
-            raise ProducerClosedError("the producer is closed: make a new one to send more")
-        queue = self._queues.get(target)
-        if not queue or (batch := queue[-1]).state is not BatchState.OPEN:
-            return None
-        future = batch.try_append(record)
-        return None if future is None else Appended(future, batch, batch.full)
-
-    def _open_batch(self, target: TopicPartition, record: RawRecord, deadline: float) -> Appended:
-        size = max(self.config.batch_size, HEADER_SIZE + record_size(record))
-        self.pool.reserve(size, deadline, on_wait=self.wakeup)
-        with self._lock:
-            appended = self._append_to_last(target, record)
-            if appended is None:
-                return self._append_to_new(target, size, record)
-        self.pool.release(size)  # another thread opened a batch meanwhile
-        return appended
-
-    def _append_to_new(self, target: TopicPartition, reserved: int, record: RawRecord) -> Appended:
-        batch = ProducerBatch(target, next(self._numbers), time.monotonic(), self.config.batch_size, reserved)
-        future = batch.try_append(record)
+    def _append_to_new(
+        self, target: TopicPartition, record: RawRecord, content: int, reserved: int
+    ) -> DeliveryFuture:
+        now, limit = time.monotonic(), self.config.batch_size
+        batch = ProducerBatch(target, next(self._numbers), now, limit, reserved)
+        future = batch.try_append(record, content)
         assert future is not None  # an empty batch takes any record
         self._queues.setdefault(target, deque()).append(batch)
-        self._incomplete[batch.number] = batch
+        self._open[target] = batch
+        self._incomplete[batch] = None
         if self._trace is not None:
             self._trace("new_batch", topic=target.topic, partition=target.partition, batch=batch.number)
-        return Appended(future, batch, batch.full)
+        if batch.size >= batch.limit:
+            self._shut(batch)
+        if batch.full or self._ready_at(batch) < self._next_look:
+            self.wakeup()
+        return future
+
+    def _shut(self, batch: ProducerBatch) -> None:
+        """Take no more records into `batch`: it has no room left."""
+        batch.full = True
+        self._leave_open(batch)
+
+    def _leave_open(self, batch: ProducerBatch) -> None:
+        if self._open.get(batch.target) is batch:
+            del self._open[batch.target]
+            self._appended[batch.target] += batch.size
 
     # --- the sender's side ------------------------------------------------------------------------
 
@@ -129,15 +159,16 @@ class RecordAccumulator:
         ready, ask_again = set(), float("inf")
         with self._lock:
             for target, queue in self._queues.items():
-                if target in self._muted:
+                if not self.admits(queue[0]):
                     continue
                 if self.why_ready(queue, now):
                     ready.add(target)
                 else:
                     ask_again = min(ask_again, self._ready_at(queue[0]))
+            self._next_look = ask_again
         return ready, ask_again
 
-    def why_ready(self, queue: deque[ProducerBatch], now: float) -> str | None:
+    def why_ready(self, queue: Sequence[ProducerBatch], now: float) -> str | None:
         """Return why the first batch of a partition's queue should be sent now; None if it should wait."""
         first = queue[0]
         if now < first.not_before:
@@ -166,8 +197,9 @@ class RecordAccumulator:
             with self._lock:
                 batch = self._take(target, now, self.config.max_request_size - size if drained else None)
             if batch is not None:
+                batch.seal()
                 drained.append(batch)
-                size += len(batch.encode())
+                size += batch.size
         return drained
 
     def targets(self) -> list[TopicPartition]:
@@ -177,7 +209,7 @@ class RecordAccumulator:
 
     def _take(self, target: TopicPartition, now: float, room: int | None) -> ProducerBatch | None:
         queue = self._queues.get(target)
-        if not queue or target in self._muted or now < queue[0].not_before:
+        if not queue or now < queue[0].not_before or not self.admits(queue[0]):
             return None
         if room is not None and queue[0].size > room:
             return None
@@ -186,8 +218,7 @@ class RecordAccumulator:
         del self._queues[target]
         if queue:
             self._queues[target] = queue  # now the last in turn
-        if self.config.max_in_flight_requests_per_connection == 1:
-            self._muted.add(target)
+        self._leave_open(batch)
         batch.become(BatchState.IN_FLIGHT)
         batch.attempts += 1
         if self._trace is not None:
@@ -200,36 +231,55 @@ class RecordAccumulator:
         batch.become(BatchState.WAITING)
         batch.not_before = now + self._backoff.seconds(batch.attempts)
         with self._lock:
-            queue = self._queues.setdefault(batch.target, deque())
-            place = sum(other.number < batch.number for other in queue)
-            queue.insert(place, batch)
-            self._muted.discard(batch.target)
+            self._insert(batch)
+
+    def replace(self, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:
+        """Queue `parts` in the place of `batch`, which they were split from."""
+        batch.become(BatchState.DONE)
+        with self._lock:
+            self._incomplete |= dict.fromkeys(parts)
+            for part in parts:
+                self._insert(part)
+            del self._incomplete[batch]
+
+    def _insert(self, batch: ProducerBatch) -> None:
+        queue = self._queues.setdefault(batch.target, deque())
+        place = sum((other.number, other.part) < (batch.number, batch.part) for other in queue)
+        queue.insert(place, batch)
 
     def finish(self, batch: ProducerBatch, tell: Callable[[], object] = lambda: None) -> None:
         """Let go of a batch whose outcome is known; `tell` tells it, and flush() waits until it has."""
         batch.become(BatchState.DONE)
-        with self._lock:
-            self._muted.discard(batch.target)
         self.pool.release(batch.reserved)
         try:
             tell()
         finally:
             with self._lock:
-                self._incomplete.pop(batch.number, None)
+                self._incomplete.pop(batch, None)
 
     def expired(self, now: float) -> list[ProducerBatch]:
         """Remove and return the queued batches that are older than delivery_timeout_ms."""
         oldest = now - self.config.delivery_timeout_ms / 1000
-        return self._remove(lambda batch: batch.created <= oldest)
+        return self.remove(lambda batch: batch.created <= oldest)
 
-    def abort(self) -> list[ProducerBatch]:
-        """Remove and return all queued batches."""
-        return self._remove(lambda _: True)
+    def remove(self, unwanted: Callable[[ProducerBatch], object]) -> list[ProducerBatch]:
+        """Remove and return the queued batches that are `unwanted`."""
+        removed = []
+        with self._lock:
+            for target, queue in list(self._queues.items()):
+                out = [batch for batch in queue if unwanted(batch)]
+                for batch in out:
+                    queue.remove(batch)
+                    self._leave_open(batch)
+                if not queue:
+                    del self._queues[target]
+                removed += out
+        return removed
 
     def incomplete(self) -> list[ProducerBatch]:
         """Return the batches without an outcome yet, queued or in flight."""
         with self._lock:
-            return list(self._incomplete.values())
+            return list(self._incomplete)
 
     def queued(self) -> dict[TopicPartition, list[ProducerBatch]]:
         """Return a copy of the queues, to look at."""
@@ -238,15 +288,3 @@ class RecordAccumulator:
 
     def _ready_at(self, first: ProducerBatch) -> float:
         return first.not_before if first.attempts else first.created + self.config.linger_ms / 1000
-
-    def _remove(self, unwanted: Callable[[ProducerBatch], bool]) -> list[ProducerBatch]:
-        removed = []
-        with self._lock:
-            for target, queue in list(self._queues.items()):
-                removed += [batch for batch in queue if unwanted(batch)]
-                kept = deque(batch for batch in queue if not unwanted(batch))
-                if kept:
-                    self._queues[target] = kept
-                else:
-                    del self._queues[target]
-        return removed

@@ -36,10 +36,11 @@ from kafka import errors as kafka_errors
 from kafka.protocol.producer import InitProducerIdRequest
 
 from kafkalab.producer.backoff import ExponentialBackoff
-from kafkalab.producer.batch import ProducerBatch, TopicPartition
+from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import Remedy, maybe_stored, remedy
 from kafkalab.producer.ordering import Client, Ordering, Verdict
+from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.record_batch import ProducerState
 
 MAX_SEQUENCE = 2**31 - 1

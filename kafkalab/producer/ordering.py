@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Protocol
 
-from kafkalab.producer.batch import ProducerBatch, TopicPartition
+from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.errors import Remedy, remedy
+from kafkalab.producer.record import TopicPartition
 
 
 class Verdict(Enum):
