@@ -14,7 +14,8 @@ Leaves out: connections, queues, retries left and time left; those are the Sende
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, Protocol
 
@@ -55,6 +56,14 @@ class Ordering:
     transactional_id: str | None = None
     produce_max_version = 12
     """13 names topics by id, which `kafka.protocol` can say but our metadata does not keep."""
+
+    def attach(
+        self,
+        wakeup: Callable[[], object],
+        incomplete: Callable[[], Sequence[ProducerBatch]],
+        flushing: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Learn how to wake the I/O thread, which batches have no outcome, and how to let none linger."""
 
     @property
     def idle(self) -> bool:

@@ -19,12 +19,13 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from kafka.errors import KafkaError
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from kafkalab.producer import lifecycle
 from kafkalab.producer import sender as io
@@ -54,6 +55,7 @@ from kafkalab.producer.record import (
 from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, content_size, record_size
 from kafkalab.producer.serializers import bytes_serializer, serialize
 from kafkalab.producer.tracing import Tracer
+from kafkalab.producer.transactions import TransactionManager, transactions_of
 
 
 class Producer:
@@ -80,10 +82,11 @@ class Producer:
         )
         self.metadata = Metadata(config)
         self.accumulator = accumulator(config, trace)
-        self.ordering = ordering_of(config)
+        self.ordering = ordering_of(config, trace)
         client = NetworkClient(config)
         self.sender = io.Sender(config, self.accumulator, self.metadata, client, self.ordering, trace)
         self._trace = trace if trace is not None and trace.records else None
+        self._in_transaction = self.ordering if isinstance(self.ordering, TransactionManager) else None
         self._watched = self._trace is not None or bool(self.interceptors)
         self._surely_fits = (
             config.max_request_size - HEADER_SIZE - record_size(0) - 4
@@ -112,6 +115,8 @@ class Producer:
         """
         if self._refusal is not None:
             raise self._refusal
+        if self._in_transaction is not None:
+            self._in_transaction.check_send()
         if self._watched:
             record = ProducerRecord(topic, value, key, partition, headers or (), timestamp_ms)
             return self._send_watched(record)
@@ -151,6 +156,33 @@ class Producer:
         check_topic(topic)
         self._check_not_forked()
         return self.metadata.partitions(topic, self._deadline())
+
+    @property
+    def _transactions(self) -> TransactionManager:
+        self._check_not_forked()
+        return transactions_of(self.ordering)
+
+    def init_transactions(self) -> None:
+        """Get ready for transactions, and fence older producers of this transactional_id."""
+        self._transactions.init_transactions()
+
+    def begin_transaction(self) -> None:
+        """Open a transaction: what is sent from now on becomes visible together, or never."""
+        self._transactions.begin_transaction()
+
+    def send_offsets_to_transaction(
+        self, offsets: Mapping[Any, int | OffsetAndMetadata], group_metadata: str | ConsumerGroupMetadata
+    ) -> None:
+        """Commit a consumer group's offsets with the transaction: {partition: the next offset to read}."""
+        self._transactions.send_offsets_to_transaction(offsets, group_metadata)
+
+    def commit_transaction(self) -> None:
+        """Make everything sent in the transaction visible; raises what made a record of it fail."""
+        self._transactions.commit_transaction()
+
+    def abort_transaction(self) -> None:
+        """Give up the transaction: consumers that read committed records never see any of it."""
+        self._transactions.abort_transaction()
 
     def metrics(self) -> dict[str, float]:
         """Return how much was done so far, by the names of the Java client's metrics where it has them."""
@@ -222,6 +254,8 @@ class Producer:
         except (UnknownPartitionError, ProducerClosedError):
             raise
         except KafkaError as error:
+            if self._in_transaction is not None:
+                self._in_transaction.note_failure(error)
             return failed(topic, partition, error)
 
     def _append(
@@ -298,8 +332,10 @@ class Producer:
             raise self._refusal
 
 
-def ordering_of(config: ProducerConfig) -> Ordering:
+def ordering_of(config: ProducerConfig, trace: Tracer | None = None) -> Ordering:
     """Return who decides on the order of batches, for these settings."""
+    if config.transactional_id is not None:
+        return TransactionManager(config, trace)
     if config.enable_idempotence:
         return Idempotence(config)
     return OneAtATime() if config.max_in_flight_requests_per_connection == 1 else Ordering()

@@ -21,7 +21,7 @@ from kafka.protocol.producer import (
 )
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
-from kafkalab.producer.batch import TopicPartition
+from kafkalab.producer.record import TopicPartition
 
 
 class Identity(NamedTuple):

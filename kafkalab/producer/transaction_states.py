@@ -18,7 +18,6 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Any
 
 from kafka.errors import KafkaTimeoutError
 
@@ -116,7 +115,7 @@ class Life:
         return True
 
     def perform(
-        self, verb: str, wakeup: Callable[[], object], hurry: Callable[[], AbstractContextManager[Any]]
+        self, verb: str, wakeup: Callable[[], object], flushing: Callable[[], AbstractContextManager[None]]
     ) -> None:
         """Start what `verb` asks for, or join it, and wait until it is over; raises what went wrong."""
         with self.changed:
@@ -125,7 +124,7 @@ class Life:
             self._owed = verb
             self.move(verb)
         wakeup()
-        with hurry():
+        with flushing():
             self.wait(verb, lambda: self.state not in BUSY)
         with self.changed:
             self._owed = None

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -32,13 +32,14 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from kafkalab.producer import transaction_requests as requests
 from kafkalab.producer import transaction_states as states
-from kafkalab.producer.batch import ProducerBatch, TopicPartition
+from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.coordinator import Call, Courier, KeyType
 from kafkalab.producer.coordinator import Verdict as Meaning
 from kafkalab.producer.errors import TransactionStateError
 from kafkalab.producer.idempotence import Idempotence, Line
 from kafkalab.producer.ordering import Client, Ordering, Verdict
+from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.tracing import Tracer
 from kafkalab.producer.transaction_states import State
 
@@ -54,12 +55,7 @@ class TransactionManager(Idempotence):
     def __init__(self, config: ProducerConfig, trace: Tracer | None = None) -> None:
         super().__init__(config)
         self.transactional_id = config.transactional_id
-        self.wakeup: Callable[[], object] = lambda: None
-        """Wakes the I/O thread (`NetworkClient.wakeup`)."""
-        self.incomplete: Callable[[], Any] = lambda: None
-        """True while a batch has no outcome (`RecordAccumulator.incomplete`)."""
-        self.hurry: Callable[[], AbstractContextManager[Any]] = nullcontext
-        """Within it, batches do not linger (`RecordAccumulator.flushing`)."""
+        self.attach(lambda: None, lambda: (), nullcontext)  # the Sender has better ones
         self.generation = 0
         """Of the protocol: 1, or 2 from transaction.version 2 on; 0 before it is known."""
         self.life = states.Life(config.max_block_ms, trace)
@@ -70,6 +66,15 @@ class TransactionManager(Idempotence):
         self._wanted: set[TopicPartition] = set()  # generation 1: partitions to be added, and added
         self._added: set[TopicPartition] = set()
         self._offsets: deque[requests.OffsetCommit] = deque()
+
+    def attach(
+        self,
+        wakeup: Callable[[], object],
+        incomplete: Callable[[], Sequence[ProducerBatch]],
+        flushing: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Learn how to reach the I/O thread and the batches."""
+        self._wakeup, self._incomplete, self._flushing = wakeup, incomplete, flushing
 
     @property
     def state(self) -> State:
@@ -84,7 +89,7 @@ class TransactionManager(Idempotence):
         Like every verb, raises TransactionStateError out of turn, KafkaTimeoutError after max_block_ms
         (then call it again), ProducerClosedError, and what a broker refused it with.
         """
-        self.life.perform(states.INIT, self.wakeup, self.hurry)
+        self.life.perform(states.INIT, self._wakeup, self._flushing)
 
     def begin_transaction(self) -> None:
         """Open a transaction; no broker is asked."""
@@ -105,18 +110,18 @@ class TransactionManager(Idempotence):
             self.life.check(states.OFFSETS)
             if commit.left:
                 self._offsets.append(commit)
-        self.wakeup()
+        self._wakeup()
         self.life.wait(states.OFFSETS, lambda: not commit.left or commit.error is not None)
         if commit.error is not None:
             raise commit.error
 
     def commit_transaction(self) -> None:
         """Send what was accepted, wait for every outcome, commit; raises the error of a batch that failed."""
-        self.life.perform(states.COMMIT, self.wakeup, self.hurry)
+        self.life.perform(states.COMMIT, self._wakeup, self._flushing)
 
     def abort_transaction(self) -> None:
         """Give up the transaction; what has not left fails with TransactionAbortedError."""
-        self.life.perform(states.ABORT, self.wakeup, self.hurry)
+        self.life.perform(states.ABORT, self._wakeup, self._flushing)
 
     def check_send(self) -> None:
         """Raise TransactionStateError unless a transaction is open; for each record, so cheap."""
@@ -144,7 +149,10 @@ class TransactionManager(Idempotence):
             return self._add_partitions()
         if (commit := self._next_offsets()) is not None:
             return self._commit_offsets(commit)
-        if self.state in {State.COMMITTING_TRANSACTION, State.ABORTING_TRANSACTION} and not self.incomplete():
+        if (
+            self.state in {State.COMMITTING_TRANSACTION, State.ABORTING_TRANSACTION}
+            and not self._incomplete()
+        ):
             if self._started:
                 return self._end()
             self._on_end(None)
@@ -191,7 +199,7 @@ class TransactionManager(Idempotence):
         return requests.Identity(str(self.transactional_id), self.producer_id, self.epoch)
 
     def _why_waiting(self) -> object:
-        return self._courier.trouble or ("batches without an outcome" if self.incomplete() else "no answer")
+        return self._courier.trouble or ("batches without an outcome" if self._incomplete() else "no answer")
 
     # --- what they answered -------------------------------------------------------------------------
 
@@ -281,7 +289,7 @@ class TransactionManager(Idempotence):
             return super().admits(batch)
         if batch.target not in self._wanted:
             self._wanted.add(batch.target)
-            self.wakeup()  # `step` came before us in this turn
+            self._wakeup()  # `step` came before us in this turn
         return False
 
     def leaves(self, batch: ProducerBatch) -> None:
@@ -302,6 +310,7 @@ class TransactionManager(Idempotence):
         super().failed(batch, error)
         fatal = getattr(error, "errno", None) in _FATAL_FOR_A_BATCH
         self.life.move(states.FATAL if fatal else states.FAILED, error)
+        self._wakeup()  # `step` may have waited for this outcome, and came before us in this turn
 
     def _mend(self, line: Line) -> None:
         """Leave it broken: the epoch is the coordinator's."""

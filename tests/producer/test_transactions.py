@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 from kafka import errors as kafka_errors
@@ -14,6 +15,7 @@ from kafka.protocol.producer import (
     TxnOffsetCommitResponse,
 )
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+from records import Raw
 
 from kafkalab.producer import ProducerConfig, TopicPartition, Trace
 from kafkalab.producer.batch import ProducerBatch
@@ -21,11 +23,11 @@ from kafkalab.producer.coordinator import Verdict as Meaning
 from kafkalab.producer.coordinator import verdict
 from kafkalab.producer.errors import REMEDIES, ProducerClosedError, Remedy, TransactionStateError
 from kafkalab.producer.ordering import Ordering, Verdict
-from kafkalab.producer.record_batch import RawRecord
 from kafkalab.producer.transaction_requests import as_group, as_offset
 from kafkalab.producer.transaction_states import TRANSITIONS, VERBS, State
 from kafkalab.producer.transactions import TransactionManager, transactions_of
 
+RECORD = Raw(0, None, b"x")
 A, B = TopicPartition("t", 0), TopicPartition("t", 1)
 CODES = {
     each.errno for each in vars(kafka_errors).values() if isinstance(getattr(each, "errno", None), int)
@@ -59,10 +61,13 @@ class Bench:
         self.trace = Trace()
         self.manager = TransactionManager(ProducerConfig(**settings), self.trace)
         self.client = ScriptedClient(transaction_version)
-        self.manager.incomplete = lambda: self.unsettled
         self.unsettled = []
+        self.attach(lambda: None)
         self.asked = []
         self.numbers = 0
+
+    def attach(self, wakeup):
+        self.manager.attach(wakeup, lambda: self.unsettled, nullcontext)
 
     @property
     def state(self):
@@ -86,7 +91,7 @@ class Bench:
         return self.answer(FindCoordinatorResponse(error_code=error_code, node_id=7, version=3))
 
     def call(self, verb, *arguments):
-        return Verb(getattr(self.manager, verb), arguments, self.manager)
+        return Verb(getattr(self.manager, verb), arguments, self)
 
     def init(self, producer_id=5, epoch=0):
         verb = self.call("init_transactions")
@@ -106,7 +111,7 @@ class Bench:
     def batch(self, target=A):
         self.numbers += 1
         batch = ProducerBatch(target, self.numbers, 0.0, 100, 0)
-        batch.try_append(RawRecord(0, None, b"x"))
+        batch.try_append(RECORD, RECORD.content)
         self.unsettled.append(batch)
         return batch
 
@@ -133,11 +138,11 @@ class Bench:
 class Verb:
     """A verb that blocks, on a thread of its own."""
 
-    def __init__(self, function, arguments, manager):
+    def __init__(self, function, arguments, bench):
         self.error = None
         self._thread = threading.Thread(target=self._run, args=(function, arguments))
         asleep = threading.Event()
-        manager.wakeup = asleep.set  # called when the state has changed, or the offsets are queued
+        bench.attach(asleep.set)  # called when the state has changed, or the offsets are queued
         self._thread.start()
         while not asleep.wait(0.001) and self._thread.is_alive():
             pass
@@ -624,7 +629,9 @@ def test_a_failure_of_a_batch_that_never_left_counts_too():
     bench.manager.begin_transaction()
     bench.fail(bench.batch(A), kafka_errors.KafkaTimeoutError())
     assert bench.state is State.ABORTABLE_ERROR
-    with pytest.raises(TransactionStateError, match=r"ABORTABLE_ERROR .*KafkaTimeoutError.*abort_transaction"):
+    with pytest.raises(
+        TransactionStateError, match=r"ABORTABLE_ERROR .*KafkaTimeoutError.*abort_transaction"
+    ):
         bench.manager.check_send()
 
 
