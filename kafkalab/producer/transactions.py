@@ -11,6 +11,7 @@ Rules
 - A batch that fails makes the transaction unfit to commit: it has to be aborted, then all goes on.
 - While aborting, batches that never left are refused; those that did are sent again until their outcome is
   clear, because the next sequence number depends on it.
+- An announcement whose answer was lost is repeated even while aborting: the coordinator may have taken it.
 - The end is asked for when no batch is without an outcome; a transaction in which nothing left needs none.
 - Generation 2 gets a new epoch with each end, and numbers from 0; generation 1 numbers on, and asks for a
   new epoch only after a failure (KIP-360). A producer changes generation only together with its epoch.
@@ -63,6 +64,7 @@ class TransactionManager(Idempotence):
         self._offered = 0  # the generation that the cluster would speak now
         self._courier = Courier(config, trace)
         self._started = False  # whether the coordinator may know of this transaction
+        self._unclear: Call | None = None  # generation 1: an announcement that has no answer yet
         self._wanted: set[TopicPartition] = set()  # generation 1: partitions to be added, and added
         self._added: set[TopicPartition] = set()
         self._offsets: deque[requests.OffsetCommit] = deque()
@@ -145,6 +147,8 @@ class TransactionManager(Idempotence):
 
     def _next_call(self) -> Call | None:
         """Return what the state asks for now; a transaction that nobody knows of ends here."""
+        if self._unclear is not None:
+            return self._unclear
         if self.state in states.SENDING and self._wanted:
             return self._add_partitions()
         if (commit := self._next_offsets()) is not None:
@@ -174,12 +178,14 @@ class TransactionManager(Idempotence):
     def _add_partitions(self) -> Call:
         targets = sorted(self._wanted)
         request = requests.add_partitions(self._identity, targets)
-        return self._call("AddPartitionsToTxn", request, partial(self._on_added, targets))
+        self._unclear = self._call("AddPartitionsToTxn", request, partial(self._on_added, targets))
+        return self._unclear
 
     def _commit_offsets(self, commit: requests.OffsetCommit) -> Call:
         if self.generation == 1 and not commit.announced:
             announcement = requests.add_offsets(self._identity, commit)
-            return self._call("AddOffsetsToTxn", announcement, partial(self._on_announced, commit))
+            self._unclear = self._call("AddOffsetsToTxn", announcement, partial(self._on_announced, commit))
+            return self._unclear
         self._started = True
         request = requests.commit_offsets(self._identity, commit, self.generation)
         told = partial(self._on_offsets, commit)
@@ -206,6 +212,8 @@ class TransactionManager(Idempotence):
     def _on_answer(
         self, api: str, done: Callable[[Any], None], response: Any, meaning: Meaning, error: Any
     ) -> None:
+        if meaning in {Meaning.OK, Meaning.ABORT, Meaning.FATAL}:
+            self._unclear = None
         if meaning is Meaning.OK:
             done(response)
         elif meaning in {Meaning.ABORT, Meaning.FATAL}:

@@ -598,6 +598,33 @@ def test_partitions_that_may_not_be_written_make_the_transaction_fail():
     assert bench.manager.refusal(batch).__cause__ is bench.manager.life.error
 
 
+@pytest.mark.parametrize("api", ["AddPartitionsToTxn", "AddOffsetsToTxn"])
+def test_an_announcement_whose_answer_was_lost_is_cleared_up_before_the_abort(api):
+    """Java asks for no EndTxn then, and the coordinator, which knows of the transaction, may fence it."""
+    bench = Bench(1).init()
+    bench.manager.begin_transaction()
+    if api == "AddPartitionsToTxn":
+        batch = bench.batch(A)
+        assert not bench.manager.admits(batch)
+    else:
+        offsets = bench.call("send_offsets_to_transaction", {A: 5}, "g")
+    assert bench.turn() == [api]
+    bench.answer(None, kafka_errors.KafkaConnectionError("gone"))
+    abort = bench.call("abort_transaction")
+    if api == "AddPartitionsToTxn":
+        bench.fail(batch, kafka_errors.TransactionAbortedError())
+    bench.find()
+    assert bench.turn() == [api]
+    bench.answer(
+        added(0) if api == "AddPartitionsToTxn" else AddOffsetsToTxnResponse(error_code=0, version=4)
+    )
+    assert bench.turn() == ["EndTxn"]
+    bench.answer(ended(producer_id=-1, version=4))
+    abort.over()
+    if api == "AddOffsetsToTxn":
+        offsets.fails(kafka_errors.TransactionAbortedError)
+
+
 # --- errors of batches ------------------------------------------------------------------------------
 
 
