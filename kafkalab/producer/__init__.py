@@ -9,6 +9,7 @@ from kafkalab.producer.accumulator import RecordAccumulator
 from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import (
+    AuthenticationError,
     BufferExhaustedError,
     ConfigError,
     DeliveryTimeoutError,
@@ -33,6 +34,7 @@ from kafkalab.producer.serializers import bytes_serializer, json_serializer, str
 from kafkalab.producer.tracing import Event, Trace
 
 __all__ = [
+    "AuthenticationError",
     "BufferExhaustedError",
     "ConfigError",
     "DefaultPartitioner",

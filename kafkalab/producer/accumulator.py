@@ -28,6 +28,7 @@ from contextlib import contextmanager
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.buffer_pool import BufferPool
+from kafkalab.producer.compression import CompressionRatioEstimator, compressor
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import ProducerClosedError
 from kafkalab.producer.futures import DeliveryFuture
@@ -45,6 +46,8 @@ class RecordAccumulator:
         self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here,
         self.admits: Callable[[ProducerBatch], bool] = lambda _: True  # and its ordering's
         self._trace = trace
+        self._codec = compressor(config.compression_type, config.compression_level)
+        self._ratio = CompressionRatioEstimator()
         self._lock = threading.Lock()
         self._queues: dict[TopicPartition, deque[ProducerBatch]] = {}
         self._open: dict[TopicPartition, ProducerBatch] = {}
@@ -71,7 +74,7 @@ class RecordAccumulator:
             if future is not None and batch.size < batch.limit:
                 return future
             self._shut(batch)
-        batch.seal()  # on this thread, not the sender's, which has requests to send; and without the lock
+        self._seal(batch)  # on this thread: the sender's has requests to send; and without the lock
         self.wakeup()
         return future
 
@@ -135,7 +138,9 @@ class RecordAccumulator:
         self, target: TopicPartition, record: RawRecord, content: int, reserved: int
     ) -> DeliveryFuture:
         now, limit = time.monotonic(), self.config.batch_size
-        batch = ProducerBatch(target, next(self._numbers), now, limit, reserved)
+        if self._codec is not None:
+            limit = self._ratio.raw_limit(target.topic, limit)
+        batch = ProducerBatch(target, next(self._numbers), now, limit, reserved, self._codec)
         future = batch.try_append(record, content)
         assert future is not None  # an empty batch takes any record
         self._queues.setdefault(target, deque()).append(batch)
@@ -153,6 +158,12 @@ class RecordAccumulator:
         """Take no more records into `batch`: it has no room left."""
         batch.full = True
         self._leave_open(batch)
+
+    def _seal(self, batch: ProducerBatch) -> None:
+        """Make bytes of a closed batch; learn from it how well the topic's records compress."""
+        raw = batch.size
+        if batch.seal() and self._codec is not None:
+            self._ratio.observe(batch.target.topic, raw, batch.size)
 
     def _leave_open(self, batch: ProducerBatch) -> None:
         if self._open.get(batch.target) is batch:
@@ -204,7 +215,7 @@ class RecordAccumulator:
             with self._lock:
                 batch = self._take(target, now, self.config.max_request_size - size if drained else None)
             if batch is not None:
-                batch.seal()
+                self._seal(batch)
                 drained.append(batch)
                 size += batch.size
         return drained

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
 
+from kafkalab.producer.compression import Codec
 from kafkalab.producer.futures import Delivery, DeliveryFuture
 from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.record_batch import (
     HEADER_SIZE,
+    NOBODY,
     Payload,
     ProducerState,
     RawRecord,
@@ -30,18 +31,6 @@ from kafkalab.producer.record_batch import (
     encode_records,
     record_size,
 )
-
-
-class Codec(Protocol):
-    """What compresses the records of a batch (compression.py)."""
-
-    id: int
-
-    def compress(self, data: bytes) -> bytes:
-        """Return `data` compressed."""
-
-    def decompress(self, data: bytes) -> bytes:
-        """Return what was compressed to `data`."""
 
 
 class BatchState(Enum):
@@ -66,7 +55,7 @@ class ProducerBatch:
 
     `number` counts the producer's batches, `created` is `time.monotonic()` seconds, `limit` the size in
     bytes it should not exceed before compression, `reserved` the bytes of buffer_memory it holds, `full`
-    whether it had no room for a record. `stamp` and `maybe_stored` are the ordering's (ordering.py).
+    whether it had no room for a record. `stamp`, `maybe_stored` and `void` are the ordering's.
     """
 
     def __init__(
@@ -92,7 +81,7 @@ class ProducerBatch:
         self.not_before = 0.0
         self.last_error: BaseException | None = None
         self.stamp: ProducerState | None = None
-        self.maybe_stored = False
+        self.maybe_stored = self.void = False
         self._codec = codec
         self._count = 0
         self._base_timestamp = 0
@@ -123,23 +112,28 @@ class ProducerBatch:
         self.size = size
         return DeliveryFuture(self.delivery, index, timestamp)
 
-    def seal(self) -> Payload:
-        """Make bytes of the records, once and for all; `size` is the size of these bytes then.
+    def seal(self) -> bool:
+        """Make bytes of the records, unless it was done; `size` is the size of these bytes then.
 
         Two threads may do it at the same time: the records go only after the payload has come.
         """
         records = self._records
-        if self._payload is None:
-            self._payload = self._encode(records)
-            self.size = HEADER_SIZE + len(self._payload.data)
-            self._records = []
-        return self._payload
+        if self._payload is not None:
+            return False
+        self._payload = self._encode(records)
+        self.size = HEADER_SIZE + len(self._payload.data)
+        self._records = []
+        return True
+
+    @property
+    def payload(self) -> Payload:
+        """The records as bytes: as they stand while the batch is open, the same ones ever after."""
+        records = self._records
+        return self._payload or self._encode(records)
 
     def encode(self) -> bytes:
         """Return the batch as bytes: as it stands while it is open, the same ones every time afterwards."""
-        open_still = self.state is BatchState.OPEN and self._payload is None
-        payload = self._encode(self._records) if open_still else self.seal()
-        return encode_batch(payload) if self.stamp is None else encode_batch(payload, self.stamp)
+        return encode_batch(self.payload, self.stamp or NOBODY)
 
     def become(self, state: BatchState) -> None:
         """Move to `state`; raises RuntimeError if the life of a batch has no such step."""
@@ -152,7 +146,7 @@ class ProducerBatch:
 
         The futures stay what they are: this batch's outcome is then that of its parts.
         """
-        payload = self.seal()
+        payload = self.payload
         plain = payload.data if self._codec is None else self._codec.decompress(payload.data)
         records = list(decode_records(plain, payload.records, payload.base_timestamp))
         middle = len(records) // 2

@@ -4,8 +4,9 @@ A batch is compressed as a whole when it is closed: the records after its header
 brokers and consumers see how it is compressed without unpacking it. While it is open nobody knows
 how small it will be, so the estimator guesses from what earlier batches of the topic became.
 
-Rules: every format is the one that Kafka's readers XX
-Leaves out: decompression, and splitting a batch that came out too large.
+Rules: every format is framed as the Java client frames it, for readers are particular about that.
+
+Leaves out: splitting a batch that came out too large (batch.py).
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import threading
 import zlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import zstandard
-from kafka.codec import lz4_encode, snappy_encode
+from kafka.codec import gzip_decode, lz4_decode, lz4_encode, snappy_decode, snappy_encode, zstd_decode
 
 Compress: TypeAlias = Callable[[bytes], bytes]
 
@@ -28,11 +29,8 @@ class Codec(NamedTuple):
     id: int
     """What the lowest three bits of a batch's attributes say."""
     name: str
-    compress: Compress
-
-    def __call__(self, data: bytes) -> bytes:
-        """Return `data` compressed."""
-        return self.compress(data)
+    compress: Callable[[bytes], bytes]
+    decompress: Callable[[bytes], bytes]
 
 
 def compressor(compression_type: str | None, level: int | None = None) -> Codec | None:
@@ -44,8 +42,8 @@ def compressor(compression_type: str | None, level: int | None = None) -> Codec 
     if compression_type in {None, "none"}:
         return None
     name = str(compression_type)
-    number, make = _CODECS[name]
-    return Codec(number, name, make(level))
+    number, make, decompress = _CODECS[name]
+    return Codec(number, name, make(level), decompress)
 
 
 def _gzip(level: int | None) -> Compress:
@@ -74,11 +72,11 @@ def _zstd(level: int | None) -> Compress:
     return compress
 
 
-_CODECS: dict[str, tuple[int, Callable[[int | None], Any]]] = {
-    "gzip": (1, _gzip),
-    "snappy": (2, _snappy),
-    "lz4": (3, _lz4),
-    "zstd": (4, _zstd),
+_CODECS: dict[str, tuple[int, Callable[[int | None], Compress], Compress]] = {
+    "gzip": (1, _gzip, gzip_decode),
+    "snappy": (2, _snappy, snappy_decode),
+    "lz4": (3, _lz4, lz4_decode),
+    "zstd": (4, _zstd, zstd_decode),
 }
 
 _MARGIN = 1.05  # Java: COMPRESSION_RATE_ESTIMATION_FACTOR

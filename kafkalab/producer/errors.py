@@ -25,6 +25,14 @@ class ConfigError(KafkaConfigurationError, ValueError):
     """A setting is unknown, out of range or in conflict with another (Java: `ConfigException`)."""
 
 
+class AuthenticationError(KafkaError, PermissionError):
+    """Broker and producer do not accept each other, and no retry will change that.
+
+    A wrong password, a certificate nobody vouches for, TLS on one side only (Java:
+    `AuthenticationException` with its subclasses).
+    """
+
+
 class ProducerClosedError(IllegalStateError, RuntimeError):
     """The producer was closed before the record could be sent (Java: `IllegalStateException`)."""
 

@@ -20,6 +20,8 @@ Rules
 - Out of order, and not the oldest: it was sent behind one that was refused, and has to wait for that one.
 - Out of order, and the oldest: it is not in the log. If every earlier try was refused, too, it is numbered
   anew; if one of them got no answer it may yet arrive, and a new number would store it twice: it fails.
+- Once a number is surely missing, those behind it are void: no leader will ever store them. They are
+  numbered anew, whatever became of their tries.
 - An epoch is a line's own, because leaders check it partition by partition: the others go on undisturbed.
 
 Leaves out: transactions, whose epoch is the coordinator's.
@@ -36,7 +38,7 @@ from kafka import errors as kafka_errors
 from kafka.protocol.producer import InitProducerIdRequest
 
 from kafkalab.producer.backoff import ExponentialBackoff
-from kafkalab.producer.batch import ProducerBatch
+from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import Remedy, maybe_stored, remedy
 from kafkalab.producer.ordering import Client, Ordering, Verdict
@@ -159,7 +161,10 @@ class Idempotence(Ordering):
         if isinstance(error, kafka_errors.DuplicateSequenceNumberError):
             return Verdict.ACKNOWLEDGE
         batch.maybe_stored |= maybe_stored(error)
-        if not isinstance(error, _NOT_NEXT):
+        not_next = isinstance(error, _NOT_NEXT)
+        if batch.void and (not_next or super().judge(batch, error) is Verdict.RETRY):
+            return Verdict.RENUMBER
+        if not not_next:
             return super().judge(batch, error)
         if self._line(batch).out[0] is not batch:
             return Verdict.RETRY
@@ -175,13 +180,14 @@ class Idempotence(Ordering):
     def returned(self, batch: ProducerBatch, *, renumber: bool) -> None:
         """Keep its place in the line, or take away its number, which is then missing."""
         if renumber:
-            self._break(batch)
-            batch.stamp = None
+            self._break(batch, surely_missing=True)
+            _forget_number(batch)
 
     def failed(self, batch: ProducerBatch, error: BaseException) -> None:
         """Take it out of its line, where its number is missing from now on."""
         if batch.stamp is not None:
-            self._break(batch)
+            batch.maybe_stored |= batch.state is BatchState.IN_FLIGHT and maybe_stored(error)
+            self._break(batch, surely_missing=batch.void or not batch.maybe_stored)
 
     def split(self, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:
         """Let the parts share its numbers, and take its place."""
@@ -202,10 +208,17 @@ class Idempotence(Ordering):
             line = self._lines[batch.target] = Line(self.producer_id, self.epoch)
         return line
 
-    def _break(self, batch: ProducerBatch) -> None:
+    def _break(self, batch: ProducerBatch, *, surely_missing: bool) -> None:
         line = self._line(batch)
-        line.out.remove(batch)
+        place = line.out.index(batch)
+        del line.out[place]
         line.broken = True
+        if surely_missing:
+            for behind in line.out[place:]:
+                behind.void = True
+                if behind.state is BatchState.WAITING:  # in no broker's hands: it need not be refused first
+                    line.out.remove(behind)
+                    _forget_number(behind)
         self._mend(line)
 
     def _mend(self, line: Line) -> None:
@@ -217,6 +230,11 @@ class Idempotence(Ordering):
         else:  # the last epoch of this producer id: a new id, for this line and those to come
             self._lines = {target: other for target, other in self._lines.items() if other is not line}
             self.producer_id = -1
+
+
+def _forget_number(batch: ProducerBatch) -> None:
+    batch.stamp = None
+    batch.maybe_stored = batch.void = False
 
 
 def sequence_after(sequence: int, records: int) -> int:

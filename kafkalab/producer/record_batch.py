@@ -43,7 +43,7 @@ class ProducerState(NamedTuple):
     transactional: bool = False
 
 
-_NOBODY = ProducerState()
+NOBODY = ProducerState()
 
 
 class Payload(NamedTuple):
@@ -56,7 +56,7 @@ class Payload(NamedTuple):
     codec: int = 0
 
 
-def encode_batch(payload: Payload, state: ProducerState = _NOBODY) -> bytes:
+def encode_batch(payload: Payload, state: ProducerState = NOBODY) -> bytes:
     """Return the batch: its header, and the payload behind it."""
     data, count, base_timestamp, max_timestamp, codec = payload
     attributes = codec | _TRANSACTIONAL * state.transactional

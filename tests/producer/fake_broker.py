@@ -36,7 +36,8 @@ SUPPORTED = {PRODUCE: (3, 12), METADATA: (0, 12), API_VERSIONS: (0, 4), INIT_PRO
 class FakeBroker:
     """Node 1 of a cluster of its own, leader of `partitions` partitions of every topic asked for."""
 
-    def __init__(self, partitions=1, leader=1):
+    def __init__(self, partitions=1, leader=1, tls=None):
+        self.tls = tls  # an ssl.SSLContext with a certificate
         self.partitions = partitions
         self.leader = leader
         self.requests = []
@@ -136,6 +137,14 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 64
+
+    def finish_request(self, request, client_address):
+        tls = self.broker.tls
+        with (
+            contextlib.suppress(OSError),
+            tls.wrap_socket(request, server_side=True) if tls else request as given,
+        ):
+            super().finish_request(given, client_address)
 
     def shutdown_request(self, request):
         request.close()
