@@ -14,7 +14,7 @@ from typing import Any
 from kafka.protocol.api_key import ApiKey
 
 from kafkalab.faults.errors import RuleError
-from kafkalab.faults.frames import TOPIC_LISTS, Request
+from kafkalab.faults.frames import TOPIC_LISTS, Request, topic_name
 from kafkalab.faults.messages import (
     API_VERSIONS,
     PRODUCE,
@@ -64,17 +64,11 @@ def spoil(request: Request, frame: bytes, error: int, chosen: Chosen) -> bytes:
 
 
 def _spoil_partitions(request: Request, message: Any, error: int, chosen: Chosen) -> None:
-    """Brokers answer partitions in any order; the request's names help where only ids are told."""
-    names = [name for name in dict.fromkeys(seen.topic for seen in request.partitions)]
-    asked = {_key(topic): name for topic, name in zip(request.message.topic_data, names, strict=True)}
     for topic in message.responses:
+        name = topic_name(topic, request.topic_names)
         for part in topic.partition_responses:
-            if chosen(asked[_key(topic)], part.index):
+            if chosen(name, part.index):
                 part.error_code, part.base_offset = error, -1
-
-
-def _key(topic: Any) -> Any:
-    return topic.name or topic.topic_id
 
 
 def _spoil_all(message: Any, error: int) -> None:

@@ -45,8 +45,8 @@ def split(
 ) -> None:
     """Read `source` to its end, frame by frame.
 
-    `starts(what has arrived)` is called with at least `head` bytes of each frame and says whether the frame is
-    wanted whole: then `takes(frame)` gets it. Otherwise `passes(part, more to come)` gets it piece by piece.
+    `starts(what has arrived)` is called with at least `head` bytes of each frame and says whether the frame
+    is wanted whole: then `takes(frame)` gets it. Else `passes(part, more to come)` gets it piece by piece.
     """
     view = memoryview(bytearray(BUFFER))
     have = missing = 0
@@ -125,7 +125,7 @@ class Request:
         self.broker = broker
         _, self.api_key, self.version, self.correlation_id = REQUEST_HEAD.unpack_from(frame)
         self.client_id, self._at = _client_id(frame, self.api_key, self.version)
-        self._topic_names = topic_names
+        self.topic_names = topic_names
 
     @cached_property
     def message(self) -> Any | None:
@@ -135,7 +135,7 @@ class Request:
     @cached_property
     def partitions(self) -> tuple[PartitionSeen, ...]:
         """The partitions it speaks of, in its order."""
-        return partitions_in(self.message, self._topic_names)
+        return partitions_in(self.message, self.topic_names)
 
     @property
     def has_answer(self) -> bool:
@@ -185,25 +185,30 @@ def partitions_in(message: Any, topic_names: Mapping[Any, str]) -> tuple[Partiti
     """Return what a request or response says of partitions."""
     found = []
     for topic in _first(message, TOPIC_LISTS) or ():
-        name = _first(topic, ("name", "topic"))
-        if not name:
-            topic_id = getattr(topic, "topic_id", None)
-            name = topic_names.get(topic_id, str(topic_id))
+        name = topic_name(topic, topic_names)
         found += [_seen(name, each) for each in _first(topic, PARTITION_LISTS) or ()]
     return tuple(found)
+
+
+def topic_name(topic: Any, topic_names: Mapping[Any, str]) -> str:
+    """Return the name, or what stands for an id that no Metadata response has told of yet."""
+    name = _first(topic, ("name", "topic"))
+    if name:
+        return str(name)
+    topic_id = getattr(topic, "topic_id", None)
+    return topic_names.get(topic_id, str(topic_id))
 
 
 def _seen(topic: str, part: Any) -> PartitionSeen:
     if isinstance(part, int):
         return PartitionSeen(topic, part)
-    seen = PartitionSeen(
+    return PartitionSeen(
         topic,
         _first(part, PARTITION_NUMBERS) or 0,
+        *batch_header(getattr(part, "records", None) or b""),
         error=_first(part, ERRORS) or 0,
         base_offset=getattr(part, "base_offset", -1),
     )
-    records = getattr(part, "records", None)
-    return seen._replace(**batch_header(records)) if records else seen
 
 
 def _first(message: Any, names: tuple[str, ...]) -> Any:
@@ -215,15 +220,9 @@ BATCH_HEAD = struct.Struct(">qiibIhiqqqhii")
 timestamps, producer id, producer epoch, base sequence, number of records."""
 
 
-def batch_header(records: bytes | memoryview) -> dict[str, int]:
-    """Return size, count, producer id, epoch and sequence of the first record batch."""
+def batch_header(records: bytes | memoryview) -> tuple[int, int, int, int, int]:
+    """Return size, and count, producer id, epoch and sequence of the first record batch."""
     if len(records) < BATCH_HEAD.size:
-        return {"size": len(records)}
+        return len(records), 0, -1, -1, -1
     *_, producer_id, epoch, sequence, count = BATCH_HEAD.unpack_from(records)
-    return {
-        "size": len(records),
-        "records": count,
-        "producer_id": producer_id,
-        "producer_epoch": epoch,
-        "sequence": sequence,
-    }
+    return len(records), count, producer_id, epoch, sequence

@@ -36,7 +36,7 @@ def api_name(key: int) -> str:
 
 
 def error_code(error: str | int | type[Any]) -> int:
-    """Return the code of an error given by name, by code or as a class of `kafka.errors`. Raises RuleError."""
+    """Return the code of an error given by name, code or class of `kafka.errors`. Raises RuleError."""
     if inspect.isclass(error):
         error = getattr(error, "errno", repr(error))
     if isinstance(error, int):

@@ -99,9 +99,9 @@ class FaultProxy:
     def drop_response(self, api: str | int | None = None, *, reset: bool = False, **which: Any) -> Rule:
         """Lose the answer: the broker does the work, the client never hears of it.
 
-        `api` is a name such as "Produce" (None: any). By default the connection becomes a black hole, open but
-        silent; `reset=True` resets it instead. `which` may hold: nth (default 1), times (default 1, None:
-        always), broker (node id), topic, partition, client_id. It fires when the answer has come and is dropped.
+        `api` is a name such as "Produce" (None: any). By default the connection becomes a black hole, open
+        but silent; `reset=True` resets it instead. `which` may hold: nth (default 1), times (default 1, None:
+        always), broker (node id), topic, partition, client_id. It fires when the answer came and was dropped.
         """
         return self._add(Action.DROP_RESPONSE, api, Options(reset=reset), which)
 
@@ -120,10 +120,10 @@ class FaultProxy:
     ) -> Rule:
         """Answer with an error in the broker's name, such as "NOT_ENOUGH_REPLICAS", in the request's turn.
 
-        By default the request goes no further and all its partitions get the error. `forward=True`: the broker
-        does the work, and its answer is changed (only for the partition given, if one is). `after_next=True`:
-        the answer leaves only after the next request that fits has been forwarded, or after a second without
-        one: the way to bring two requests out of order. `which` as for drop_response().
+        By default the request goes no further and all its partitions get the error. `forward=True`: the
+        broker does the work, and its answer is changed (only for the partition given, if one is).
+        `after_next=True`: the answer leaves only once the next request that fits has been forwarded, or after a
+        second without one: the way to bring two requests out of order. `which` as for drop_response().
         """
         if not forward:
             check_can_answer(api_key(api))
@@ -155,7 +155,7 @@ class FaultProxy:
         self.rules.release()
 
     def reset(self, api: str | int | None = None, **which: Any) -> Rule:
-        """Reset the connection when such a request comes; it is not forwarded, and answers under way are lost."""
+        """Reset the connection when such a request comes: it goes no further, answers under way are lost."""
         return self._add(Action.RESET, api, Options(), which)
 
     def throttle(

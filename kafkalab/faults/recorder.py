@@ -1,17 +1,19 @@
 """What went over a proxy, frame by frame, so that a sequence diagram can be drawn from it.
 
 Rules
-- One Frame per frame seen, in the order in which the proxy handled them; what a rule did to it is told with it.
+- One Frame per frame seen, in the order in which the proxy handled them, with what a rule did to it.
 - Frames are decoded for recording only where a recorder listens.
 """
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from kafkalab.faults.errors import RuleTimeoutError
-from kafkalab.faults.frames import PartitionSeen
-from kafkalab.faults.names import error_name
+from kafkalab.faults.frames import PartitionSeen, Request, partitions_in
+from kafkalab.faults.messages import RESPONSES, decode, response_body_at
+from kafkalab.faults.names import api_key, api_name, error_name
 
 Direction = Literal["request", "response"]
 
@@ -36,7 +38,8 @@ class Frame(NamedTuple):
     error: int = 0
     """The answer's own error code or the first one in it."""
     fate: str = "passed"
-    """"passed", or what the proxy did: "dropped", "discarded" (it came behind a dropped one), "made", "spoilt"."""
+    """"passed", or what the proxy did: "dropped", "not forwarded", "reset", "made", "spoilt", or "discarded":
+    it came behind a dropped one."""
 
     def __str__(self) -> str:
         arrow = f"→ {self.broker}" if self.direction == "request" else f"← {self.broker}"
@@ -44,6 +47,80 @@ class Frame(NamedTuple):
         told = f" {error_name(self.error)}" if self.error else ""
         fate = "" if self.fate == "passed" else f" [{self.fate}]"
         return f"#{self.connection} {arrow} {self.api} {parts}".rstrip() + told + fate
+
+
+READ = {
+    api_key(name)
+    for name in (
+        "Produce",
+        "Fetch",
+        "ListOffsets",
+        "FindCoordinator",
+        "InitProducerId",
+        "AddPartitionsToTxn",
+        "AddOffsetsToTxn",
+        "TxnOffsetCommit",
+        "EndTxn",
+    )
+}
+"""APIs whose answers are decoded for the record: those that speak of partitions or of producers."""
+
+
+def of_request(connection: int, request: Request, fate: str) -> Frame:
+    """Return the record of a request."""
+    return Frame(
+        time.monotonic(),
+        connection,
+        request.client_id,
+        request.broker,
+        "request",
+        api_name(request.api_key),
+        request.version,
+        request.correlation_id,
+        len(request.frame),
+        request.partitions,
+        fate=fate,
+    )
+
+
+def of_answer(
+    who: tuple[int, str, int],
+    what: tuple[int, int, int],
+    frame: bytes,
+    topic_names: Mapping[Any, str],
+    fate: str,
+) -> Frame:
+    """Return the record of an answer.
+
+    `what` is API key, version and correlation id.
+    """
+    key, version, correlation_id = what
+    partitions, error = _told(key, version, frame, topic_names)
+    return Frame(
+        time.monotonic(),
+        *who,
+        "response",
+        api_name(key),
+        version,
+        correlation_id,
+        len(frame),
+        partitions,
+        error,
+        fate,
+    )
+
+
+def _told(
+    key: int, version: int, frame: bytes, topic_names: Mapping[Any, str]
+) -> tuple[tuple[PartitionSeen, ...], int]:
+    """Return an answer's partitions, and its own error code or the first one in it."""
+    if key not in READ:
+        return (), 0
+    body = memoryview(frame)[response_body_at(key, version, frame) :]
+    message = decode(RESPONSES, key, version, body)
+    partitions = partitions_in(message, topic_names)
+    first = next((seen.error for seen in partitions if seen.error), 0)
+    return partitions, getattr(message, "error_code", 0) or first
 
 
 def _shown(seen: PartitionSeen) -> str:

@@ -1,8 +1,9 @@
 """Let every address that a broker tells lead back to the proxy.
 
 Rules
-- Addresses are in Metadata, FindCoordinator and DescribeCluster, and as leader hints (KIP-951) in Produce from
-  version 10 and Fetch from version 16: without the last two, a client goes round the proxy after a leader moves.
+- Addresses are in Metadata, FindCoordinator and DescribeCluster, and as leader hints (KIP-951) in Produce
+  from version 10 and Fetch from version 16: with those left alone, a client goes round the proxy after a
+  leader has moved.
 - A frame that is written anew is first decoded and encoded unchanged; unless that gives the same bytes,
   FrameError is raised: better no answer than one with something missing.
 - Topic ids are learnt on the way, from Metadata: later requests carry only them.
@@ -95,5 +96,5 @@ def check_round_trip(key: int, version: int, message: Any, body: memoryview) -> 
 
 def frame_of(header: bytes, message: Any) -> bytes:
     """Return a frame: size, `header`, encoded message."""
-    body = message.encode()
+    body = bytes(message.encode())
     return SIZE.pack(len(header) + len(body)) + header + body

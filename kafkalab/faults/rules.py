@@ -5,8 +5,8 @@ Rules
   takes the `nth` and the `times - 1` after it.
 - Every rule counts every request that fits it. A request that two rules claim goes to the earlier one; the
   later takes its next.
-- A rule that needs an answer (to drop, hold, delay or replace it) does not see requests without one (acks=0).
-- "Fired" means that the harm is done: the answer is dropped or sent, the request is held. wait() waits for it.
+- A rule that needs an answer (to drop, hold, delay or replace it) does not see requests without one: acks=0.
+- "Fired" means that the harm is done: the answer is dropped or sent, the request is held. wait() awaits it.
 """
 
 import threading
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from kafkalab.faults.errors import RuleError, RuleTimeoutError
 from kafkalab.faults.frames import PartitionSeen, Request
@@ -77,6 +77,13 @@ class Firing(NamedTuple):
     partitions: tuple[PartitionSeen, ...]
 
 
+class Holdable(Protocol):
+    """What a delay or hold needs of a connection."""
+
+    number: int
+    closed: threading.Event
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the actions need besides; each reads its own."""
@@ -125,8 +132,8 @@ class Rule:
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.firings) >= times, timeout):
                 raise RuleTimeoutError(
-                    f"{self} did not fire {times} times within {timeout:g} s: it fired {len(self.firings)} times "
-                    f"and saw {self.seen} fitting requests."
+                    f"{self} did not fire {times} times within {timeout:g} s: it fired "
+                    f"{len(self.firings)} times and saw {self.seen} fitting requests."
                 )
             return self.firings[times - 1]
 
@@ -165,6 +172,15 @@ class Rule:
         with self._changed:
             self.firings.append(firing)
             self._changed.notify_all()
+
+    def linger(self, link: Holdable, seen_at: float, request: Request) -> None:
+        """Wait as a delay or hold says: until some time after the request was seen, or until release()."""
+        if self.action is Action.HOLD:
+            self.fire(link.number, request)
+            self.gate.wait()
+        else:
+            link.closed.wait(seen_at + self.options.seconds - time.monotonic())
+            self.fire(link.number, request)
 
     def __str__(self) -> str:
         times = "every one" if self.times is None else f"{self.times} times"
@@ -221,11 +237,10 @@ class Rulebook:
         """Show a request to all rules (or one); return the rule that takes it."""
         with self._lock:
             wanting = [rule for rule in self._rules if only in (None, rule) and rule.offer(request)]
-            if not wanting:
-                return None
-            wanting[0].take()
+            if wanting:
+                wanting[0].take()
             self._look()
-            return wanting[0]
+            return wanting[0] if wanting else None
 
     def rate(self, broker: int, client_id: str) -> float | None:
         """Return the lowest limit in bytes per second for such a connection."""

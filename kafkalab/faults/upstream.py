@@ -1,8 +1,8 @@
 """A connection to the real broker, with TLS and login where the cluster wants them.
 
-Rules: the proxy is a client of its own there, so that a plaintext client reaches a secured cluster. One thread
-reads and another writes; a TLS object must not be used by two at once, so it has a lock, and neither thread
-holds it while it waits.
+Rules: the proxy is a client of its own there, so that a plaintext client reaches a secured cluster. One
+thread reads and another writes; a TLS object must not be used by two at once, so it has a lock, and neither
+thread holds it while it waits.
 """
 
 import select
