@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from kafkalab import KAFKA_VERSION
 from kafkalab.cluster.errors import ChecksumError, DownloadError
 from kafkalab.cluster.home import HOME_VARIABLE, cache_dir, scratch, with_room, writable
-from kafkalab.cluster.jars import LOCK_FILE, Jar, jars_dir
+from kafkalab.cluster.jars import Jar, jars_dir
 
 AT_ONCE = 8
 TIMEOUT_S = 30
@@ -51,7 +51,7 @@ def fetch_one(jar: Jar) -> Jar:
         if found != jar.sha256:
             raise ChecksumError(
                 f"{jar.group}:{jar.artifact}:{jar.version} was fetched with SHA-256 {found}, "
-                f"but {LOCK_FILE.name} says {jar.sha256}. It was not kept. "
+                f"but the lock file says {jar.sha256}. It was not kept. "
                 "A proxy or mirror may have altered it: try another network."
             )
         path.replace(jars_dir() / jar.filename)

@@ -72,3 +72,7 @@ class NoClusterError(ClusterError):
 
 class KeeperGoneError(ClusterError):
     """The process that keeps the nodes has ended."""
+
+
+class JavaToolError(ClusterError):
+    """A tool of Kafka's, or a Java program of ours, failed or took too long; the message has its words."""

@@ -1,7 +1,8 @@
 """Which jars an embedded node needs: the committed lock file, and their places in the user's cache.
 
-Rules: jars.lock names exact artifacts with size and SHA-256 (lock.py writes it). A file in the cache is
-right, because download.py checks it before it gets its name there.
+Rules: a lock file names exact artifacts with size and SHA-256 (lock.py writes it): jars.lock those of a node,
+tools.lock what Kafka's tools need beyond them (tools.py). A file in the cache is right, because download.py
+checks it before it gets its name there.
 """
 
 from functools import cache
@@ -12,6 +13,7 @@ from kafkalab import KAFKA_VERSION
 from kafkalab.cluster.home import cache_dir
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
+TOOLS_LOCK_FILE = Path(__file__).with_name("tools.lock")
 
 
 class Jar(NamedTuple):
@@ -42,9 +44,9 @@ def parse(line: str) -> Jar:
 
 
 @cache
-def locked() -> tuple[Jar, ...]:
-    """Return all jars of the lock file, in class path order."""
-    lines = LOCK_FILE.read_text().splitlines()
+def locked(lock_file: Path = LOCK_FILE) -> tuple[Jar, ...]:
+    """Return all jars of a lock file, in class path order."""
+    lines = lock_file.read_text().splitlines()
     return tuple(parse(line) for line in lines if line and not line.startswith("#"))
 
 
@@ -53,11 +55,11 @@ def jars_dir() -> Path:
     return cache_dir() / f"kafka-{KAFKA_VERSION}"
 
 
-def missing() -> list[Jar]:
-    """Return the jars that the cache does not hold yet."""
-    return [jar for jar in locked() if not (jars_dir() / jar.filename).exists()]
+def missing(lock_file: Path = LOCK_FILE) -> list[Jar]:
+    """Return the jars of a lock file that the cache does not hold yet."""
+    return [jar for jar in locked(lock_file) if not (jars_dir() / jar.filename).exists()]
 
 
-def class_path() -> list[Path]:
+def class_path(lock_file: Path = LOCK_FILE) -> list[Path]:
     """Return every jar's path in the cache, in a fixed order (AOT caches depend on it)."""
-    return [jars_dir() / jar.filename for jar in locked()]
+    return [jars_dir() / jar.filename for jar in locked(lock_file)]

@@ -105,7 +105,7 @@ def test_a_jar_with_another_checksum_is_not_kept(empty_home, monkeypatch, tmp_pa
     wrong.write_bytes(b"not what the lock says")
     monkeypatch.setattr(download, "_download", lambda jar, scratch: wrong)
     jars.jars_dir().mkdir(parents=True)
-    with pytest.raises(ChecksumError, match=r"lz4-java.*SHA-256.*jars\.lock says.*not kept.*another network"):
+    with pytest.raises(ChecksumError, match=r"lz4-java.*SHA-256.*lock file says.*not kept.*another network"):
         download.fetch_one(jars.locked()[0])
     assert list(jars.jars_dir().iterdir()) == []
 
