@@ -11,23 +11,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kafkalab.faults.auditing import Audit, Finding, Sent, audit
     from kafkalab.faults.errors import FaultError, FrameError, RuleError, RuleTimeoutError
     from kafkalab.faults.proxy import FaultProxy
     from kafkalab.faults.recorder import Frame, Recorder
     from kafkalab.faults.rules import Rule
 
 __all__ = [
+    "Audit",
     "FaultError",
     "FaultProxy",
+    "Finding",
     "Frame",
     "FrameError",
     "Recorder",
     "Rule",
     "RuleError",
     "RuleTimeoutError",
+    "Sent",
+    "audit",
 ]
 
 _NAMES = {
+    "auditing": ("Audit", "Finding", "Sent", "audit"),
     "errors": ("FaultError", "FrameError", "RuleError", "RuleTimeoutError"),
     "proxy": ("FaultProxy",),
     "recorder": ("Frame", "Recorder"),

@@ -1,12 +1,15 @@
 """Cut a stream of bytes into Kafka frames, and read what a request is about.
 
 Rules
-- A frame is passed on as it arrives, unless somebody wants to see it whole: `starts` decides at its head.
+- A frame is passed on unread, unless somebody wants to see it whole: `starts` decides at its head.
+- It is passed on in pieces of a megabyte: every system call gives the interpreter away, and getting it back
+  may take 5 ms while the application's own threads compute (sys.getswitchinterval).
 - What has arrived of one frame is passed on before the next one is looked at, so that nobody waits for a
   decision about what comes behind.
 - A record batch's header (format 2) is read with struct; records themselves are never touched.
 """
 
+import socket
 import struct
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -26,14 +29,14 @@ from kafkalab.faults.messages import (
     uvarint,
 )
 
-BUFFER = 1 << 18
+BUFFER = 1 << 20
 
 
 class Source(Protocol):
     """Where bytes come from: a socket or what looks like one."""
 
-    def recv_into(self, buffer: memoryview, /) -> int:
-        """Read what is there; 0 at the end."""
+    def recv_into(self, buffer: memoryview, size: int = 0, flags: int = 0, /) -> int:
+        """Read what is there, or all that is asked for with MSG_WAITALL; 0 at the end."""
 
 
 def split(
@@ -68,6 +71,7 @@ def split(
                     at = min(at + total, have)
                 else:
                     missing = total
+                    have += _fill(source, view[have : at + total])
         view[: have - at] = bytes(view[at:have])
         have -= at
 
@@ -86,13 +90,19 @@ def _whole(source: Source, arrived: memoryview, total: int) -> bytes:
         return bytes(arrived[:total])
     frame = bytearray(total)
     frame[: len(arrived)] = arrived
-    rest = memoryview(frame)[len(arrived) :]
+    _fill(source, memoryview(frame)[len(arrived) :])
+    return bytes(frame)
+
+
+def _fill(source: Source, room: memoryview) -> int:
+    """Read until `room` is full; return its size."""
+    rest = room
     while rest:
-        received = source.recv_into(rest)
+        received = source.recv_into(rest, len(rest), socket.MSG_WAITALL)
         if not received:
             raise ConnectionResetError("closed in the middle of a frame")
         rest = rest[received:]
-    return bytes(frame)
+    return len(room)
 
 
 # --- what a request is about ----------------------------------------------------------------------

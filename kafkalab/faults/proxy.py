@@ -122,7 +122,7 @@ class FaultProxy:
 
         By default the request goes no further and all its partitions get the error. `forward=True`: the
         broker does the work, and its answer is changed (only for the partition given, if one is).
-        `after_next=True`: the answer leaves only once the next request that fits has been forwarded, or after a
+        `after_next=True`: the answer leaves only once the next request that fits was forwarded, or after a
         second without one: the way to bring two requests out of order. `which` as for drop_response().
         """
         if not forward:

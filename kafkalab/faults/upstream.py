@@ -12,13 +12,11 @@ import threading
 from typing import Protocol
 
 from kafkalab.cluster.wire import Address, Connection, Security
+from kafkalab.faults.frames import Source
 
 
-class Channel(Protocol):
+class Channel(Source, Protocol):
     """What a link needs of a connection; a plain socket has it."""
-
-    def recv_into(self, buffer: memoryview, /) -> int:
-        """Read what is there; 0 at the end."""
 
     def sendall(self, data: bytes | memoryview, /) -> None:
         """Send everything."""
@@ -46,8 +44,9 @@ class TlsChannel:
         self._socket = connected
         self._lock = threading.Lock()
 
-    def recv_into(self, buffer: memoryview) -> int:
-        """Read what is there; 0 at the end."""
+    def recv_into(self, buffer: memoryview, size: int = 0, flags: int = 0) -> int:
+        """Read what is there; 0 at the end. Size and flags are a socket's, and of no use here."""
+        del size, flags
         while True:
             with self._lock:
                 try:
