@@ -32,7 +32,9 @@ def table(audit: Audit) -> str:
 
 
 def _rows(kind: str, findings: Sequence[Finding], ids: dict[int, str]) -> list[tuple[str, ...]]:
-    rows = [(kind, _name(each.sent), _told(each.sent), _found(each, ids)) for each in findings[:ROWS]]
+    rows: list[tuple[str, ...]] = [
+        (kind, _name(each.sent), _told(each.sent), _found(each, ids)) for each in findings[:ROWS]
+    ]
     if len(findings) > ROWS:
         rows.append((kind, f"... and {len(findings) - ROWS} more", "", ""))
     return rows
