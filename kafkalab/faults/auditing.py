@@ -32,7 +32,7 @@ ROWS = 20
 
 
 class Sent(NamedTuple):
-    """One record that a program sent, and what it was told of it. Lists of these are in the order of sending."""
+    """One record that a program sent, and what it was told; lists of these are in the order of sending."""
 
     id: bytes | str
     """Unique in the list; in the header `lab-id`, else the value."""

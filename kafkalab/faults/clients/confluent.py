@@ -1,5 +1,7 @@
 """librdkafka's producer, by confluent-kafka."""
 
+import contextlib
+import sys
 import threading
 from typing import Any
 
@@ -49,7 +51,8 @@ class Confluent(Client):
     def _poll(self) -> None:
         """Callbacks run only in poll()."""
         while not self._closed.is_set():
-            self._producer.poll(POLL_S)
+            with contextlib.suppress(confluent_kafka.KafkaException):  # told where it matters, too
+                self._producer.poll(POLL_S)
 
     def _send(self, ticket: Ticket, partition: int) -> None:
         def told(error: Any, message: Any) -> None:
@@ -68,8 +71,6 @@ class Confluent(Client):
         try:
             order()
         except:  # noqa: E722 - a fenced commit raises a KafkaError that is no BaseException
-            import sys  # noqa: PLC0415
-
             raise RuntimeError(str(sys.exc_info()[1])) from None
 
     def close(self) -> None:
