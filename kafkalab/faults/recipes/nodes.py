@@ -67,7 +67,7 @@ def acks_1_loss(lab: Lab, protected: bool) -> Result:
 
 @recipe("nodes", "min.insync.replicas=2")
 def single_copy(lab: Lab, protected: bool) -> Result:
-    """Only one replica is left in sync, and acks="all" is content with one, unless min.insync.replicas is 2."""
+    """One replica is left in sync, and acks="all" is content with one, unless min.insync.replicas is 2."""
     lab.topic_of_one_partition(min_insync_replicas="2" if protected else "1")
     with _healed(lab) as (leader, followers), lab.open(lab.cluster.bootstrap_servers, NO_RETRIES) as client:
         client.send(lab.topic, b"base").wait()
