@@ -17,6 +17,7 @@ from kafkalab.faults.errors import RuleError
 from kafkalab.faults.frames import TOPIC_LISTS, Request, topic_name
 from kafkalab.faults.messages import (
     API_VERSIONS,
+    METADATA,
     PRODUCE,
     RESPONSES,
     SIZE,
@@ -34,7 +35,7 @@ Chosen = Callable[[str, int], bool]
 def check_can_answer(key: int) -> None:
     """Raise RuleError unless make() knows how to answer this API."""
     kind = RESPONSES.get(key)
-    if key in BUILDERS or (kind is not None and "error_code" in kind.fields):
+    if key in BUILDERS or (kind is not None and "error_code" in kind.fields and key != METADATA):
         return
     raise RuleError(
         f"A proxy cannot invent an answer to {api_name(key)}: it holds what only the broker knows. "

@@ -145,12 +145,10 @@ class Link:
             if self.upstream is not None:
                 self.upstream.close()
 
-    def die(self, *, reset: bool) -> None:
-        """Let nothing pass any more; `reset` tells the client, otherwise it finds out by itself."""
+    def die(self) -> None:
+        """Let nothing pass any more; the client is left to find out."""
         self.dead = True
         self.turns.end()
-        if reset:
-            self.cut(reset=True)
 
     def send_to_broker(self, data: bytes) -> None:
         """Send a whole request, no faster than a throttle allows."""

@@ -50,7 +50,7 @@ REQUEST_HEAD = struct.Struct(">ihhi")
 RESPONSE_HEAD = struct.Struct(">ii")
 """Size, correlation id."""
 SHORT = struct.Struct(">h")
-LARGEST = 1 << 30
+LARGEST = 1 << 28  # a TLS handshake, read as a size, is larger
 
 
 def is_flexible(key: int, version: int) -> bool:

@@ -6,7 +6,8 @@ Rules
 - Every rule counts every request that fits it. A request that two rules claim goes to the earlier one; the
   later takes its next.
 - A rule that needs an answer (to drop, hold, delay or replace it) does not see requests without one: acks=0.
-- "Fired" means that the harm is done: the answer is dropped or sent, the request is held. wait() awaits it.
+- A rule has fired when the harm is done, and before anybody can see it: the broker has worked and its answer
+  is dropped, the request is held, the made answer is about to leave. wait() awaits that.
 """
 
 import threading
@@ -105,7 +106,7 @@ class Rule:
     times: int | None = 1
     options: Options = field(default_factory=Options)
     seen: int = 0
-    """How many requests fitted it so far."""
+    """How many requests fitted it so far; nobody counts while no rule of the proxy waits for one."""
     firings: list[Firing] = field(default_factory=list)
     """Every time it fired, in order."""
 

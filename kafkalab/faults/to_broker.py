@@ -33,6 +33,7 @@ class Requests:
     def __init__(self, link: "Link") -> None:
         self._link = link
         self._doomed_by: Rule | None = None
+        self._withheld: Exchange | None = None
         self._timers: list[threading.Timer] = []
         self._do: dict[Action, Callable[[Exchange, Rule, Request], None]] = {
             Action.DROP_REQUEST: self._drop,
@@ -51,7 +52,7 @@ class Requests:
     def starts(self, arrived: memoryview) -> bool:
         """Note the request; tell whether it has to be seen whole."""
         service = self._link.service
-        if service.rules.armed or service.recorder is not None or self.doomed:
+        if service.rules.armed or service.recorder is not None or self.doomed or self._awaits_next():
             return True
         _, key, version, correlation_id = REQUEST_HEAD.unpack_from(arrived)
         if key == PRODUCE:
@@ -114,7 +115,12 @@ class Requests:
             self._get_ready_later(exchange)
         self._link.turns.go_on()
 
+    def _awaits_next(self) -> bool:
+        return self._withheld is not None and not self._withheld.ready
+
     def _get_ready_later(self, exchange: Exchange) -> None:
+        self._withheld = exchange
+
         def give_up() -> None:
             exchange.ready = True
             with contextlib.suppress(OSError):
@@ -132,8 +138,8 @@ class Requests:
 
     def _reset(self, _: Exchange, rule: Rule, request: Request) -> None:
         self._record(request, "reset")
-        self._link.cut(reset=True)
         rule.fire(self._link.number, request)
+        self._link.cut(reset=True)
 
     def _record(self, request: Request, fate: str) -> None:
         if self._link.service.recorder is not None:

@@ -62,16 +62,18 @@ class Answers:
     def _drop(self, exchange: Exchange, frame: bytes) -> None:
         assert exchange.rule is not None
         self._record(exchange, frame, "dropped")
-        self._link.die(reset=exchange.rule.options.reset)
+        self._link.die()
         self._fire(exchange)
+        if exchange.rule.options.reset:
+            self._link.cut(reset=True)
 
     def _spoil(self, exchange: Exchange, frame: bytes) -> None:
         assert exchange.rule is not None
         assert exchange.request is not None
         rule = exchange.rule
         frame = answers.spoil(exchange.request, frame, rule.options.error, rule.match.chooses)
-        self._send(exchange, frame, "spoilt")
         self._fire(exchange)
+        self._send(exchange, frame, "spoilt")
         self._link.turns.finish()
 
     def _late(self, exchange: Exchange) -> None:
@@ -91,12 +93,14 @@ class Answers:
         """Send an answer of the proxy's own."""
         assert exchange.answer is not None
         self._record(exchange, exchange.answer, "made")
-        self._link.send_to_client(exchange.answer)
         self._fire(exchange)
+        self._link.send_to_client(exchange.answer)
 
     def died(self, exchange: Exchange) -> None:
         """End the connection at a dropped request's turn."""
-        self._link.die(reset=exchange.rule is not None and exchange.rule.options.reset)
+        self._link.die()
+        if exchange.rule is not None and exchange.rule.options.reset:
+            self._link.cut(reset=True)
 
     def _fire(self, exchange: Exchange) -> None:
         if exchange.rule is not None and exchange.request is not None:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from kafkalab.cluster.polling import wait_until
 from kafkalab.faults.auditing import audit
-from kafkalab.faults.clients import Settings
+from kafkalab.faults.clients import Client, Settings
 from kafkalab.faults.recipes.base import Lab, Result, judged, recipe
 
 RECORDS = [b"m%d" % number for number in range(5)]
@@ -32,6 +33,12 @@ def _healed(lab: Lab) -> Iterator[tuple[int, list[int]]]:
         lab.cluster.heal()
 
 
+def _send_base(lab: Lab, client: Client) -> None:
+    """Send a record, wait until all replicas have it: the client knows the leader, the followers fetch."""
+    client.send(lab.topic, b"base").wait()
+    wait_until("base is everywhere", lambda: lab.cluster.offsets(lab.topic, 0).high_watermark > 0)
+
+
 def _freeze(lab: Lab, followers: list[int]) -> None:
     for node in followers:
         lab.cluster.pause(node)
@@ -47,21 +54,18 @@ def acks_1_loss(lab: Lab, protected: bool) -> Result:
     """
     lab.topic_of_one_partition()
     settings = Settings(acks="all" if protected else 1, enable_idempotence=protected)
-    base = Settings(enable_idempotence=False)
-    servers = lab.cluster.bootstrap_servers
-    with _healed(lab) as (leader, followers), lab.open(servers, base) as first:
-        first.send(lab.topic, b"base").wait()
-        with lab.open(servers, settings) as client:
-            _freeze(lab, followers)
-            tickets = client.send_all(lab.topic, RECORDS)
-            if not protected:
-                for ticket in tickets:
-                    ticket.wait()
-            lab.cluster.kill(leader)
-            for node in followers:
-                lab.cluster.resume(node)
-            lab.cluster.wait_leader(lab.topic, 0, other_than=leader)
-            seen = judged(lab, client)
+    with _healed(lab) as (leader, followers), lab.open(lab.cluster.bootstrap_servers, settings) as client:
+        _send_base(lab, client)
+        _freeze(lab, followers)
+        tickets = client.send_all(lab.topic, RECORDS)
+        if not protected:
+            for ticket in tickets:
+                ticket.wait()
+        lab.cluster.kill(leader)
+        for node in followers:
+            lab.cluster.resume(node)
+        lab.cluster.wait_leader(lab.topic, 0, other_than=leader)
+        seen = judged(lab, client)
     return Result(bool(seen.lost), seen)
 
 
@@ -70,7 +74,7 @@ def single_copy(lab: Lab, protected: bool) -> Result:
     """One replica is left in sync, and acks="all" is content with one, unless min.insync.replicas is 2."""
     lab.topic_of_one_partition(min_insync_replicas="2" if protected else "1")
     with _healed(lab) as (leader, followers), lab.open(lab.cluster.bootstrap_servers, NO_RETRIES) as client:
-        client.send(lab.topic, b"base").wait()
+        _send_base(lab, client)
         for node in followers:
             lab.cluster.kill(node)
         lab.cluster.wait_isr(lab.topic, 0, ids=[leader])
@@ -89,7 +93,7 @@ def timed_out_but_written(lab: Lab, protected: bool) -> Result:
     lab.topic_of_one_partition()
     settings = Settings(request_timeout_ms=1_000) if protected else NO_RETRIES
     with _healed(lab) as (_, followers), lab.open(lab.cluster.bootstrap_servers, settings) as client:
-        client.send(lab.topic, b"base").wait()
+        _send_base(lab, client)
         _freeze(lab, followers)
         ticket = client.send(lab.topic, b"m0")
         if not protected:
@@ -116,7 +120,7 @@ def acks_1_unreadable(lab: Lab, protected: bool) -> Result:
         acks="all" if protected else 1, enable_idempotence=False, retries=0, delivery_timeout_ms=3_000
     )
     with _healed(lab) as (leader, followers), lab.open(lab.cluster.bootstrap_servers, settings) as client:
-        client.send(lab.topic, b"base").wait()
+        _send_base(lab, client)
         for node in followers:
             lab.cluster.kill(node)
         lab.cluster.wait_isr(lab.topic, 0, ids=[leader])
@@ -139,7 +143,7 @@ def lone_leader(lab: Lab, protected: bool) -> Result:
         min_insync_replicas="1", unclean_leader_election_enable="false" if protected else "true"
     )
     with _healed(lab) as (leader, followers), lab.open(lab.cluster.bootstrap_servers, Settings()) as client:
-        client.send(lab.topic, b"base").wait()
+        _send_base(lab, client)
         for node in followers:
             lab.cluster.kill(node)
         lab.cluster.wait_isr(lab.topic, 0, ids=[leader])
