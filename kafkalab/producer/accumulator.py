@@ -29,10 +29,10 @@ from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.buffer_pool import BufferPool
 from kafkalab.producer.compression import CompressionRatioEstimator, compressor
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import ProducerClosedError
+from kafkalab.producer.errors import ProducerClosedError, RecordTooLargeError
 from kafkalab.producer.futures import DeliveryFuture
 from kafkalab.producer.record import TopicPartition
-from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, record_size
+from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, body_size, record_size
 from kafkalab.producer.tracing import Tracer
 
 
@@ -60,42 +60,58 @@ class RecordAccumulator:
 
     # --- the application's side -------------------------------------------------------------------
 
-    def try_append(self, target: TopicPartition, record: RawRecord, content: int) -> DeliveryFuture | None:
+    def try_append(self, target: TopicPartition, record: RawRecord) -> DeliveryFuture | None:
         """Add a record to its partition's open batch; None when there is none, or it has no room.
 
-        `content` is the record's `content_size`. A batch that has no room left is closed.
+        A batch that has no room left is closed.
         """
+        body = body_size(record)  # whoever waits for the lock waits for little: the rest is done without it
         with self._lock:
             batch = self._open.get(target)
             if batch is None:
                 return None
-            future = batch.try_append(record, content)
-            if future is not None and batch.size < batch.limit:
-                return future
-            self._shut(batch)
-        self._seal(batch)  # on this thread: the sender's has requests to send; and without the lock
-        self.wakeup()
-        return future
+            index = batch.try_append(record, body)
+            full = index is None or batch.size >= batch.limit
+            if full:
+                self._shut(batch)
+        if full:
+            self._seal(batch)  # on this thread: the sender's has requests to send
+            self.wakeup()
+        return None if index is None else DeliveryFuture(batch.delivery, index, record[0])
 
-    def open_batch(
-        self, target: TopicPartition, record: RawRecord, content: int, deadline: float
-    ) -> DeliveryFuture:
+    def open_batch(self, target: TopicPartition, record: RawRecord, deadline: float) -> DeliveryFuture:
         """Add a record to a new batch of its partition, waiting for memory until `deadline`.
 
         Raises BufferExhaustedError, RecordTooLargeError or ProducerClosedError.
         """
-        reserved = max(self.config.batch_size, HEADER_SIZE + record_size(content))
+        body = body_size(record)
+        reserved = max(self.config.batch_size, self.check_size(record))
         self.pool.reserve(reserved, deadline, on_wait=self.wakeup)
         with self._lock:
             batch = self._open.get(target)  # another thread may have opened one meanwhile
-            future = None if batch is None else batch.try_append(record, content)
-            if future is None and not self._closed:
-                future, reserved = self._append_to_new(target, record, content, reserved), 0
+            index = None if batch is None else batch.try_append(record, body)
+            if index is None and not self._closed:
+                batch, index = self._new_batch(target, reserved), 0
+                batch.try_append(record, body)
+                if batch.size >= batch.limit:
+                    self._shut(batch)
+                reserved = 0
         if reserved:
             self.pool.release(reserved)
-        if future is None:
+        if batch is None or index is None:
             raise ProducerClosedError("the producer is closed: make a new one to send more")
-        return future
+        if batch.full or self._ready_at(batch) < self._next_look:
+            self.wakeup()
+        return DeliveryFuture(batch.delivery, index, record[0])
+
+    def check_size(self, record: RawRecord) -> int:
+        """Return the size of a batch of this record alone; raises RecordTooLargeError."""
+        size, most = HEADER_SIZE + record_size(body_size(record)), self.config.max_request_size
+        if size <= most:
+            return size
+        raise RecordTooLargeError(
+            f"{size} bytes in a batch exceed max_request_size={most}: raise it, or send less"
+        )
 
     def appended(self, target: TopicPartition) -> int:
         """Return how many bytes of batches a partition has got in all, its open batch included."""
@@ -127,25 +143,18 @@ class RecordAccumulator:
             self._open.clear()
         self.pool.close()
 
-    def _append_to_new(
-        self, target: TopicPartition, record: RawRecord, content: int, reserved: int
-    ) -> DeliveryFuture:
+    def _new_batch(self, target: TopicPartition, reserved: int) -> ProducerBatch:
         now, limit = time.monotonic(), self.config.batch_size
         if self._codec is not None:
             limit = self._ratio.raw_limit(target.topic, limit)
+        limit = min(limit, self.config.max_request_size)
         batch = ProducerBatch(target, next(self._numbers), now, limit, reserved, self._codec)
-        future = batch.try_append(record, content)
-        assert future is not None  # an empty batch takes any record
         self._queues.setdefault(target, deque()).append(batch)
         self._open[target] = batch
         self._incomplete[batch] = None
         if self._trace is not None:
             self._trace("new_batch", topic=target.topic, partition=target.partition, batch=batch.number)
-        if batch.size >= batch.limit:
-            self._shut(batch)
-        if batch.full or self._ready_at(batch) < self._next_look:
-            self.wakeup()
-        return future
+        return batch
 
     def _shut(self, batch: ProducerBatch) -> None:
         """Take no more records into `batch`: it has no room left."""
@@ -265,8 +274,7 @@ class RecordAccumulator:
         try:
             tell()
         finally:
-            with self._lock:
-                self._incomplete.pop(batch, None)
+            self._incomplete.pop(batch, None)  # one step for the interpreter: no lock needed
 
     def expired(self, now: float) -> list[ProducerBatch]:
         """Remove and return the queued batches that are older than delivery_timeout_ms."""

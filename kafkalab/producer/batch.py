@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from kafkalab.producer.compression import Codec
-from kafkalab.producer.futures import Delivery, DeliveryFuture
+from kafkalab.producer.futures import Delivery
 from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.record_batch import (
     HEADER_SIZE,
@@ -25,7 +25,7 @@ from kafkalab.producer.record_batch import (
     Payload,
     ProducerState,
     RawRecord,
-    content_size,
+    body_size,
     decode_records,
     encode_batch,
     encode_records,
@@ -96,21 +96,18 @@ class ProducerBatch:
             f"<batch {self.number} of {self.target}: {len(self)} records, {self.size} B, {self.state.value}>"
         )
 
-    def try_append(self, record: RawRecord, content: int) -> DeliveryFuture | None:
-        """Add a record and return its future; None when it does not fit. The first one always fits.
-
-        `content` is its `content_size`.
-        """
-        timestamp, index = record[0], self._count
+    def try_append(self, record: RawRecord, body: int) -> int | None:
+        """Add a record of this `body_size`; return its index, None if it does not fit. The first one fits."""
+        index = self._count
         if index == 0:
-            self._base_timestamp = timestamp
-        size = self.size + record_size(content, index, timestamp - self._base_timestamp)
+            self._base_timestamp = record[0]
+        size = self.size + record_size(body, index, record[0] - self._base_timestamp)
         if size > self.limit and index:
             return None
         self._records.append(record)
         self._count = index + 1
         self.size = size
-        return DeliveryFuture(self.delivery, index, timestamp)
+        return index
 
     def seal(self) -> bool:
         """Make bytes of the records, unless it was done; `size` is the size of these bytes then.
@@ -158,7 +155,7 @@ class ProducerBatch:
         reserved = self.reserved // 2 if start else self.reserved - self.reserved // 2
         half = ProducerBatch(self.target, self.number, self.created, 2**31, reserved, self._codec)
         for record in records:
-            half.try_append(record, content_size(*record[1:]))
+            half.try_append(record, body_size(record))
         half.part = self.part + start
         half.attempts, half.state = self.attempts, BatchState.WAITING
         half.seal()

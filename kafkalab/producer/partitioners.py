@@ -35,7 +35,7 @@ class Partitions(tuple[int, ...]):
     """All partition ids of a topic, from 0; `available` are those that have a leader now."""
 
     available: tuple[int, ...]
-    targets: tuple[TopicPartition, ...]
+    targets: Mapping[int, TopicPartition]
 
     def __new__(
         cls, ids: Iterable[int], available: Iterable[int] | None = None, topic: str = ""
@@ -43,7 +43,7 @@ class Partitions(tuple[int, ...]):
         """Make it of all ids; `available` None means all of them."""
         self = super().__new__(cls, ids)
         self.available = tuple(self if available is None else available)
-        self.targets = tuple(TopicPartition(topic, number) for number in self)
+        self.targets = {number: TopicPartition(topic, number) for number in self}
         return self
 
 

@@ -33,7 +33,6 @@ from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import (
     ProducerClosedError,
     ProducerForkedError,
-    RecordTooLargeError,
     UnknownPartitionError,
 )
 from kafkalab.producer.futures import DeliveryFuture, failed
@@ -51,7 +50,7 @@ from kafkalab.producer.record import (
     check_record,
     check_topic,
 )
-from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, content_size, record_size
+from kafkalab.producer.record_batch import RawRecord, body_size, record_size
 from kafkalab.producer.serializers import bytes_serializer, serialize
 from kafkalab.producer.tracing import Tracer
 
@@ -85,10 +84,8 @@ class Producer:
         self.sender = io.Sender(config, self.accumulator, self.metadata, client, self.ordering, trace)
         self._trace = trace if trace is not None and trace.records else None
         self._watched = self._trace is not None or bool(self.interceptors)
-        self._surely_fits = (
-            config.max_request_size - HEADER_SIZE - record_size(0) - 4
-        )  # at least; see _look_up
         self._takes_bytes = config.value_serializer is bytes_serializer
+        self._choose = self.partitioner.partition
         self._on_new_batch = getattr(self.partitioner, "on_new_batch", None)
         self._numbers = itertools.count()
         self._refusal: Exception | None = None
@@ -111,11 +108,27 @@ class Producer:
         serializers and partitioner raise. All else is an error of the future.
         """
         if self._refusal is not None:
-            raise self._refusal
-        if self._watched:
-            record = ProducerRecord(topic, value, key, partition, headers or (), timestamp_ms)
-            return self._send_watched(record)
-        return self._send(topic, value, key, partition, headers, timestamp_ms)
+            raise self._refusal.with_traceback(None)
+        number = None
+        if self._watched:  # by interceptors, or by a trace that wants to hear of every record
+            number, record = self._intercept(topic, value, key, partition, headers, timestamp_ms)
+            topic, value, key, partition, headers, timestamp_ms = record
+        known = type(topic) is str and topic in self.metadata.topics
+        if not known or partition is not None or headers or timestamp_ms is not None:
+            headers = check_record(topic, partition, headers, timestamp_ms)
+        if key is not None or type(value) is not bytes or not self._takes_bytes:
+            key, value = self._serialize(topic, key, value)
+        if timestamp_ms is None:
+            timestamp_ms = time.time_ns() // 1_000_000
+        try:
+            future = self._append(topic, partition, (timestamp_ms, key, value, headers or ()), number)
+        except (UnknownPartitionError, ProducerClosedError):
+            raise
+        except KafkaError as error:
+            future = failed(topic, partition, error)
+        if number is not None and self.interceptors:
+            future.add_done_callback(self._tell_interceptors)
+        return future
 
     def flush(self) -> None:
         """Send everything now, without lingering, and wait until every outcome is known and told.
@@ -185,101 +198,62 @@ class Producer:
 
     # --- the four steps ---------------------------------------------------------------------------
 
-    def _send_watched(self, record: ProducerRecord) -> DeliveryFuture:
-        """Send while interceptors, or a trace that asks for records, look on."""
-        number = next(self._numbers)
+    def _intercept(self, *fields: Any) -> tuple[int, ProducerRecord]:
+        number, record = next(self._numbers), ProducerRecord(*fields)
         self._tell("send", number, topic=record.topic)
         record = self.interceptors.on_send(record)
         self._tell("intercepted", number)
-        future = self._send(*record, number)
-        if self.interceptors:
-            future.add_done_callback(self._tell_interceptors)
-        return future
+        return number, record
 
-    def _send(
-        self,
-        topic: str,
-        value: Any,
-        key: Any,
-        partition: int | None,
-        headers: Sequence[Header] | None,
-        timestamp_ms: int | None,
-        number: int | None = None,
-    ) -> DeliveryFuture:
-        known = type(topic) is str and topic in self.metadata.topics
-        if not known or partition is not None or headers or timestamp_ms is not None:
-            headers = check_record(topic, partition, headers, timestamp_ms)
-        if key is not None:
-            key = serialize(self.config.key_serializer, topic, key, "key")
-        if value is not None and not (self._takes_bytes and type(value) is bytes):
-            value = serialize(self.config.value_serializer, topic, value, "value")
-        if number is not None:
-            self._tell("serialized", number, key=key, value=value)
-        if timestamp_ms is None:
-            timestamp_ms = time.time_ns() // 1_000_000
-        try:
-            return self._append(topic, partition, (timestamp_ms, key, value, headers or ()), number)
-        except (UnknownPartitionError, ProducerClosedError):
-            raise
-        except KafkaError as error:
-            return failed(topic, partition, error)
+    def _serialize(self, topic: str, key: Any, value: Any) -> tuple[bytes | None, bytes | None]:
+        key = serialize(self.config.key_serializer, topic, key, "key")
+        return key, serialize(self.config.value_serializer, topic, value, "value")
 
     def _append(
         self, topic: str, partition: int | None, record: RawRecord, number: int | None
     ) -> DeliveryFuture:
-        _, key, value, headers = record
-        content = content_size(key, value, headers)
-        partitions, deadline = self.metadata.topics.get(topic), 0.0
-        if partitions is None or partition is not None or content > self._surely_fits:
+        """Choose the partition and append the record there; wait for metadata and memory if need be."""
+        _, key, value, _ = record
+        deadline = 0.0
+        partitions = self.metadata.topics.get(topic)
+        if partitions is None or (partition is not None and partition >= len(partitions)):
+            self.accumulator.check_size(record)  # before any traffic
             deadline = self._deadline()
-            partitions = self._look_up(topic, partition, content, deadline)
+            partitions = self.metadata.partitions(topic, deadline, partition=partition)
         chosen = self._choose(topic, key, value, partitions) if partition is None else partition
-        target = partitions.targets[chosen]
+        try:
+            target = partitions.targets[chosen]
+        except KeyError:
+            raise self._no_such_partition(chosen, topic, partitions) from None
         if number is not None:
+            self._tell("serialized", number, key=key, value=value)
             self._tell("partitioned", number, **target._asdict())
-        future = self.accumulator.try_append(target, record, content)
+        future = self.accumulator.try_append(target, record)
         if future is None:
-            sticks = partition is None and key is None
-            future = self._open_batch(target, record, content, partitions if sticks else None, deadline)
+            movable = partitions if key is None and partition is None else None
+            future = self._open_batch(target, record, movable, deadline or self._deadline())
         if number is not None:
             self._tell("appended", number, **future.target._asdict(), batch=future.batch)
         return future
 
-    def _look_up(self, topic: str, partition: int | None, content: int, deadline: float) -> Partitions:
-        """Return the topic's partitions, for what is not the plain case."""
-        size, most = HEADER_SIZE + record_size(content), self.config.max_request_size
-        if size > most:
-            raise RecordTooLargeError(
-                f"{size} bytes in a batch exceed max_request_size={most}: raise it, or send less"
-            )
-        return self.metadata.partitions(topic, deadline, partition=partition)
-
-    def _choose(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:
-        chosen = self.partitioner.partition(topic, key, value, partitions)
-        if type(chosen) is int and 0 <= chosen < len(partitions):
-            return chosen
-        raise ValueError(
-            f"{self.partitioner!r} chose partition {chosen!r} of topic {topic!r}, "
-            f"which has {list(partitions)}: return one of these numbers"
-        )
-
     def _open_batch(
-        self,
-        target: TopicPartition,
-        record: RawRecord,
-        content: int,
-        movable: Partitions | None,
-        deadline: float,
+        self, target: TopicPartition, record: RawRecord, movable: Partitions | None, deadline: float
     ) -> DeliveryFuture:
         """Open a batch; a record that may go anywhere (in `movable`) may move on to another partition."""
         if movable is not None and self._on_new_batch is not None:
             load = partial(self.accumulator.waiting, target.topic)
-            appended, size = self.accumulator.appended(target), record_size(content)
+            appended, size = self.accumulator.appended(target), record_size(body_size(record))
             target = movable.targets[self._on_new_batch(target, appended, size, movable, load)]
-            future = self.accumulator.try_append(target, record, content)
+            future = self.accumulator.try_append(target, record)
             if future is not None:
                 return future
-        return self.accumulator.open_batch(target, record, content, deadline or self._deadline())
+        return self.accumulator.open_batch(target, record, deadline)
+
+    def _no_such_partition(self, chosen: object, topic: str, partitions: Partitions) -> ValueError:
+        return ValueError(
+            f"{self.partitioner!r} chose partition {chosen!r} of topic {topic!r}, "
+            f"which has {list(partitions)}: return one of these numbers"
+        )
 
     def _tell(self, name: str, number: int, **data: Any) -> None:
         if self._trace is not None:
@@ -295,7 +269,7 @@ class Producer:
 
     def _check_not_forked(self) -> None:
         if isinstance(self._refusal, ProducerForkedError):
-            raise self._refusal
+            raise self._refusal.with_traceback(None)
 
 
 def ordering_of(config: ProducerConfig) -> Ordering:

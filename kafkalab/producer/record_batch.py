@@ -128,26 +128,26 @@ def decode_records(payload: bytes, count: int, base_timestamp: int) -> Iterator[
         yield timestamp, key, value, headers
 
 
-def content_size(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> int:
-    """Return how many bytes key, value and headers take in a record, their lengths included."""
-    size = 3 if not headers else 2 + len(encode_headers(headers))  # three lengths of a byte each
-    if key is not None:
-        length = len(key)
-        size += length if length < 64 else length + len(VARINT[length]) - 1
+def body_size(record: RawRecord) -> int:
+    """Return how many bytes the record takes in a batch, without its length, if both deltas take one."""
+    _, key, value, headers = record
+    size = 6  # attributes, two deltas, two lengths, count of headers: of a byte each, unless they need more
     if value is not None:
         length = len(value)
         size += length if length < 64 else length + len(VARINT[length]) - 1
-    return size
+    if key is not None:
+        length = len(key)
+        size += length if length < 64 else length + len(VARINT[length]) - 1
+    return size + len(encode_headers(headers)) - 1 if headers else size
 
 
-def record_size(content: int, offset_delta: int = 0, timestamp_delta: int = 0) -> int:
-    """Return how many bytes a record of so much content takes in a batch, exactly."""
-    body = content + 3  # attributes and two deltas of a byte each
+def record_size(body: int, offset_delta: int = 0, timestamp_delta: int = 0) -> int:
+    """Return how many bytes a record with a body of this `body_size` takes in a batch, exactly."""
     if offset_delta > 63:
-        body += len(VARINT[offset_delta]) - 1
-    if not -64 <= timestamp_delta < 64:
+        body += 1 if offset_delta < 8192 else len(VARINT[offset_delta]) - 1
+    if not 0 <= timestamp_delta < 64:
         body += len(VARINT[timestamp_delta]) - 1
-    return body + (1 if body < 64 else len(VARINT[body]))
+    return body + (1 if body < 64 else 2 if body < 8192 else len(VARINT[body]))
 
 
 class _Varints(dict[int, bytes]):

@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from kafkalab.producer.batch import ProducerBatch
-from kafkalab.producer.record_batch import Payload, ProducerState, content_size, encode_batch, encode_records
+from kafkalab.producer.record_batch import Payload, ProducerState, body_size, encode_batch, encode_records
 
 
 class Raw(NamedTuple):
@@ -16,8 +16,8 @@ class Raw(NamedTuple):
     headers: tuple | list = ()
 
     @property
-    def content(self):
-        return content_size(*self[1:])
+    def body(self):
+        return body_size(self)
 
 
 def encode(records, state=None, codec=None):
@@ -37,9 +37,9 @@ class Put(NamedTuple):
 
 def put_record(accumulator, target, record, deadline=None):
     """Append as the producer does: to the open batch, else to a new one."""
-    future = accumulator.try_append(target, record, record.content)
+    future = accumulator.try_append(target, record)
     if future is None:
         deadline = time.monotonic() + 1 if deadline is None else deadline
-        future = accumulator.open_batch(target, record, record.content, deadline)
+        future = accumulator.open_batch(target, record, deadline)
     (batch,) = (b for b in accumulator.incomplete() if b.number == future.batch)
     return Put(future, batch)

@@ -20,8 +20,8 @@ def make(**settings):
 def put_blindly(accumulator, target, size, count):
     for _ in range(count):
         record = Raw(1000, None, b"x" * size)
-        if accumulator.try_append(target, record, record.content) is None:
-            accumulator.open_batch(target, record, record.content, time.monotonic() + 5)
+        if accumulator.try_append(target, record) is None:
+            accumulator.open_batch(target, record, time.monotonic() + 5)
 
 
 def put(accumulator, target=P0, size=100, count=1):

@@ -42,7 +42,7 @@ def test_bytes_equal_those_of_kafka_python(batch):
 @given(records)
 def test_size_is_known_without_encoding(batch):
     base = batch[0].timestamp_ms
-    sizes = [record_size(record.content, i, record.timestamp_ms - base) for i, record in enumerate(batch)]
+    sizes = [record_size(record.body, i, record.timestamp_ms - base) for i, record in enumerate(batch)]
     assert HEADER_SIZE + sum(sizes) == len(encode(batch))
 
 
