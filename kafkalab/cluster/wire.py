@@ -97,6 +97,10 @@ class Connection:
             # Such as a TLS alert, which is what a secured broker answers to plain text.
             raise ConnectionAbortedError(f"that is no Kafka answer: {error}") from error
 
+    def detach(self) -> socket.socket:
+        """Give the connected socket away, logged in; the caller closes it."""
+        return self._socket
+
     def close(self) -> None:
         """Close; may be called twice."""
         self._socket.close()

@@ -22,7 +22,8 @@ import itertools
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.batch import BatchState, ProducerBatch
@@ -126,12 +127,18 @@ class RecordAccumulator:
 
     def flush(self) -> None:
         """Send everything appended so far without lingering, and wait until each outcome is known."""
+        with self.flushing():
+            for batch in self.incomplete():
+                batch.delivery.wait(None)
+
+    @contextmanager
+    def flushing(self) -> Iterator[None]:
+        """Let nothing linger while this context lasts."""
         with self._lock:
             self._flushing += 1
         try:
             self.wakeup()
-            for batch in self.incomplete():
-                batch.delivery.wait(None)
+            yield
         finally:
             with self._lock:
                 self._flushing -= 1

@@ -28,7 +28,7 @@ from kafka.protocol.broker_version_data import BrokerVersionData
 from kafka.protocol.parser import KafkaProtocol
 
 from kafkalab.producer.errors import AuthenticationError
-from kafkalab.producer.handshake import ConnectionState, introduce
+from kafkalab.producer.handshake import ConnectionState, Features, introduce
 from kafkalab.producer.security import OTHER_END, Security, diagnose, is_tls
 
 Handler: TypeAlias = Callable[[Any, BaseException | None], None]
@@ -69,6 +69,7 @@ class Connection:
         self.state = ConnectionState.CONNECTING
         self.error: BaseException | None = None
         self.created = self.last_used = now
+        self.features = Features(-1, {})
         self.muted_until = 0.0
         """The broker reads nothing before this time."""
         self.expires_at = float("inf")
@@ -194,7 +195,7 @@ class Connection:
         try:
             self.state, request = self._introduction.send(answer)
         except StopIteration as done:
-            self._versions, session_ms = done.value
+            self._versions, self.features, session_ms = done.value
             if session_ms:
                 self.expires_at = now + session_ms / 1000 * _SESSION_USED
             self.state = ConnectionState.READY

@@ -35,10 +35,18 @@ class ConnectionState(Enum):
     CLOSED = "closed"
 
 
+class Features(NamedTuple):
+    """What the whole cluster has agreed on (KIP-584): a level for each feature, and how new the news is."""
+
+    epoch: int
+    levels: dict[str, int]
+
+
 class Agreed(NamedTuple):
     """What broker and client agreed on; the login is good for `session_ms` (KIP-368), 0 for always."""
 
     versions: BrokerVersionData
+    features: Features
     session_ms: int = 0
 
 
@@ -55,7 +63,9 @@ def introduce(security: Security) -> Generator[Step, Any, Agreed]:
         )
     versions = {api.api_key: (api.min_version, api.max_version) for api in response.api_keys}
     known = BrokerVersionData(api_versions=versions)
-    return Agreed(known, (yield from _log_in(security, known)) if security.mechanism else 0)
+    levels = {feature.name: feature.max_version_level for feature in response.finalized_features or ()}
+    features = Features(response.finalized_features_epoch, levels)
+    return Agreed(known, features, (yield from _log_in(security, known)) if security.mechanism else 0)
 
 
 def _log_in(security: Security, versions: BrokerVersionData) -> Generator[Step, Any, int]:

@@ -71,6 +71,13 @@ class NetworkClient:
             if not needed and not connection.in_flight:
                 self._drop(node, ConnectionAbortedError("address no longer needed"))
 
+    @property
+    def transaction_version(self) -> int:
+        """The cluster's feature transaction.version, as the broker with the newest knowledge has it."""
+        known = [connection.features for connection in self._connections.values()]
+        newest = max(known, key=lambda features: features.epoch, default=None)
+        return 0 if newest is None else newest.levels.get("transaction.version", 0)
+
     def can_send(self, node: int, now: float) -> bool:
         """Tell whether `node` can take a request now; start connecting to it if need be."""
         connection = self._connections.get(node)

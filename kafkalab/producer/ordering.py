@@ -14,7 +14,8 @@ Leaves out: connections, queues, retries left and time left; those are the Sende
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, Protocol
 
@@ -35,6 +36,10 @@ class Verdict(Enum):
 class Client(Protocol):
     """What an ordering needs of the network (network_client.py)."""
 
+    @property
+    def transaction_version(self) -> int:
+        """The cluster's feature transaction.version; 0 as long as no broker told it."""
+
     def any_node(self, now: float) -> int | None:
         """Return a broker that can take a request now."""
 
@@ -51,6 +56,14 @@ class Ordering:
     transactional_id: str | None = None
     produce_max_version = 12
     """13 names topics by id, which `kafka.protocol` can say but our metadata does not keep."""
+
+    def attach(
+        self,
+        wakeup: Callable[[], object],
+        incomplete: Callable[[], Sequence[ProducerBatch]],
+        flushing: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Learn how to wake the I/O thread, which batches have no outcome, and how to let none linger."""
 
     @property
     def idle(self) -> bool:
@@ -95,6 +108,9 @@ class Ordering:
 
     def close(self) -> None:
         """Learn that the producer wants to end: finish what must not stay open, then be `idle`."""
+
+    def ended(self, error: BaseException) -> None:
+        """Learn that the I/O thread ends: whoever waits for a broker gets `error`."""
 
 
 class OneAtATime(Ordering):

@@ -19,12 +19,13 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from kafka.errors import KafkaError
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from kafkalab.producer import lifecycle
 from kafkalab.producer import sender as io
@@ -53,6 +54,7 @@ from kafkalab.producer.record import (
 from kafkalab.producer.record_batch import RawRecord, body_size, record_size
 from kafkalab.producer.serializers import bytes_serializer, serialize
 from kafkalab.producer.tracing import Tracer
+from kafkalab.producer.transactions import TransactionManager, transactions_of
 
 
 class Producer:
@@ -79,16 +81,18 @@ class Producer:
         )
         self.metadata = Metadata(config)
         self.accumulator = accumulator(config, trace)
-        self.ordering = ordering_of(config)
+        self.ordering = ordering_of(config, trace)
         client = NetworkClient(config)
         self.sender = io.Sender(config, self.accumulator, self.metadata, client, self.ordering, trace)
         self._trace = trace if trace is not None and trace.records else None
+        self._in_transaction = self.ordering if isinstance(self.ordering, TransactionManager) else None
         self._watched = self._trace is not None or bool(self.interceptors)
         self._takes_bytes = config.value_serializer is bytes_serializer
         self._choose = self.partitioner.partition
         self._on_new_batch = getattr(self.partitioner, "on_new_batch", None)
         self._numbers = itertools.count()
         self._refusal: Exception | None = None
+        self._gate = self._in_transaction.check_send if self._in_transaction is not None else None
         self._thread = io.start(self.sender, name=f"{config.client_id}-network-thread")
         lifecycle.watch(self)
 
@@ -107,8 +111,8 @@ class Producer:
         ValueError for a record that cannot be one, UnknownPartitionError, ProducerClosedError and what
         serializers and partitioner raise. All else is an error of the future.
         """
-        if self._refusal is not None:
-            raise self._refusal.with_traceback(None)
+        if self._gate is not None:  # closed, forked, or transactional
+            self._gate()
         number = None
         if self._watched:  # by interceptors, or by a trace that wants to hear of every record
             number, record = self._intercept(topic, value, key, partition, headers, timestamp_ms)
@@ -125,6 +129,8 @@ class Producer:
         except (UnknownPartitionError, ProducerClosedError):
             raise
         except KafkaError as error:
+            if self._in_transaction is not None:
+                self._in_transaction.note_failure(error)
             future = failed(topic, partition, error)
         if number is not None and self.interceptors:
             future.add_done_callback(self._tell_interceptors)
@@ -148,7 +154,7 @@ class Producer:
         """
         if isinstance(self._refusal, ProducerForkedError):
             return  # threads and connections are the parent's
-        self._refusal = ProducerClosedError("the producer is closed: make a new one to send more")
+        self.disown(ProducerClosedError("the producer is closed: make a new one to send more"))
         self.accumulator.close()
         self.metadata.close()
         self.sender.close()
@@ -164,6 +170,33 @@ class Producer:
         check_topic(topic)
         self._check_not_forked()
         return self.metadata.partitions(topic, self._deadline())
+
+    @property
+    def _transactions(self) -> TransactionManager:
+        self._check_not_forked()
+        return transactions_of(self.ordering)
+
+    def init_transactions(self) -> None:
+        """Get ready for transactions, and fence older producers of this transactional_id."""
+        self._transactions.init_transactions()
+
+    def begin_transaction(self) -> None:
+        """Open a transaction: what is sent from now on becomes visible together, or never."""
+        self._transactions.begin_transaction()
+
+    def send_offsets_to_transaction(
+        self, offsets: Mapping[Any, int | OffsetAndMetadata], group_metadata: str | ConsumerGroupMetadata
+    ) -> None:
+        """Commit a consumer group's offsets with the transaction: {partition: the next offset to read}."""
+        self._transactions.send_offsets_to_transaction(offsets, group_metadata)
+
+    def commit_transaction(self) -> None:
+        """Make everything sent in the transaction visible; raises what made a record of it fail."""
+        self._transactions.commit_transaction()
+
+    def abort_transaction(self) -> None:
+        """Give up the transaction: consumers that read committed records never see any of it."""
+        self._transactions.abort_transaction()
 
     def metrics(self) -> dict[str, float]:
         """Return how much was done so far, by the names of the Java client's metrics where it has them."""
@@ -185,8 +218,8 @@ class Producer:
         }
 
     def disown(self, reason: Exception) -> None:
-        """Do nothing any more, and say why; for a copy in a forked process."""
-        self._refusal = reason
+        """Take no more records, and say why: this one was closed, or is a copy in a forked process."""
+        self._refusal, self._gate = reason, self._refuse
 
     def __enter__(self) -> Self:
         return self
@@ -267,13 +300,19 @@ class Producer:
     def _deadline(self) -> float:
         return time.monotonic() + self.config.max_block_ms / 1000
 
-    def _check_not_forked(self) -> None:
-        if isinstance(self._refusal, ProducerForkedError):
+    def _refuse(self) -> None:
+        if self._refusal is not None:
             raise self._refusal.with_traceback(None)
 
+    def _check_not_forked(self) -> None:
+        if isinstance(self._refusal, ProducerForkedError):
+            self._refuse()
 
-def ordering_of(config: ProducerConfig) -> Ordering:
+
+def ordering_of(config: ProducerConfig, trace: Tracer | None = None) -> Ordering:
     """Return who decides on the order of batches, for these settings."""
+    if config.transactional_id is not None:
+        return TransactionManager(config, trace)
     if config.enable_idempotence:
         return Idempotence(config)
     return OneAtATime() if config.max_in_flight_requests_per_connection == 1 else Ordering()

@@ -68,6 +68,7 @@ class Sender:
         """How many requests, batches, records, bytes, retries, splits and record errors there were so far."""
         accumulator.wakeup = metadata.wakeup = client.wakeup
         accumulator.admits = ordering.admits
+        ordering.attach(client.wakeup, accumulator.incomplete, accumulator.flushing)
         client.on_lost = metadata.want_update  # the broker may have died, and others lead now
 
     def run(self) -> None:
@@ -84,6 +85,7 @@ class Sender:
             self._accumulator.close()
             self._metadata.close()
             self._fail_all(end)
+            self._ordering.ended(end)
             self._client.close()
 
     def close(self) -> None:

@@ -1,0 +1,195 @@
+"""One face for five producers, so that a fault can be tried on each.
+
+    with clients.open("kafka-python", proxy.bootstrap_servers, Settings(enable_idempotence=False)) as client:
+        client.send("t", b"m0").wait()
+        print(audit(cluster, "t", client.sent))
+
+Rules
+- Settings have the Java client's names, values and meaning; each adapter translates them.
+- send() never raises for what may happen to a record: its Ticket tells. `sent` lists them all, in order.
+- In a transaction, "acked" means that commit() succeeded; after abort() it is "aborted", and after a failed
+  commit() "unknown".
+"""
+
+import abc
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from kafkalab.faults.auditing import Outcome, Sent
+
+WAIT_S = 30.0
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the recipes vary; the rest is each client's default. Times are in ms."""
+
+    acks: int | str = "all"
+    enable_idempotence: bool = True
+    max_in_flight: int = 5
+    """max.in.flight.requests.per.connection."""
+    retries: int | None = None
+    """None: the client's default, which is without end."""
+    linger_ms: int = 0
+    request_timeout_ms: int = 2_000
+    delivery_timeout_ms: int = 20_000
+    retry_backoff_ms: int = 50
+    batch_size: int | None = None
+    """None: the client's default. 0: every record is a batch."""
+    buffer_memory: int | None = None
+    max_block_ms: int = 10_000
+    transactional_id: str | None = None
+
+
+class Ticket:
+    """One record on its way, and what the client said of it."""
+
+    def __init__(self, topic: str, value: bytes, producer: str) -> None:
+        self.topic = topic
+        self.value = value
+        self.producer = producer
+        self.outcome: Outcome = "unknown"
+        self.partition: int | None = None
+        self.offset: int | None = None
+        self.error = ""
+        """The client's own name for what went wrong, and its words."""
+        self._told = threading.Event()
+
+    def acked(self, partition: int | None, offset: int | None) -> None:
+        """Note an acknowledgement; an offset below 0 is none."""
+        self.partition = partition
+        self.offset = offset if offset is not None and offset >= 0 else None
+        self._tell("acked")
+
+    def failed(self, error: object) -> None:
+        """Note an error."""
+        self.error = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+        self._tell("failed")
+
+    def _tell(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self._told.set()
+
+    @property
+    def told(self) -> bool:
+        """Whether the client has said anything."""
+        return self._told.is_set()
+
+    def wait(self, timeout: float = WAIT_S) -> Self:
+        """Wait until the client has said something; raises TimeoutError after `timeout` seconds."""
+        if not self._told.wait(timeout):
+            raise TimeoutError(f"{self.producer} said nothing of {self.value!r} within {timeout:g} s")
+        return self
+
+    def sent(self) -> Sent:
+        """Return it as the audit wants it."""
+        return Sent(self.value, self.outcome, self.partition, self.offset, self.producer)
+
+
+class Client(abc.ABC):
+    """A producer of some make; a context manager. Made by clients.open()."""
+
+    name: ClassVar[str]
+
+    def __init__(self, bootstrap_servers: str, settings: Settings) -> None:
+        self.settings = settings
+        self.bootstrap_servers = bootstrap_servers
+        self.label = f"{self.name} {next(_numbers)}"
+        self.tickets: list[Ticket] = []
+        self._in_transaction = 0
+        self._start()
+
+    @property
+    def sent(self) -> list[Sent]:
+        """All records so far, in order, with what was said of them."""
+        return [ticket.sent() for ticket in self.tickets]
+
+    def send(self, topic: str, value: bytes, partition: int = 0) -> Ticket:
+        """Give a record to the client; its value is its id."""
+        ticket = Ticket(topic, value, self.label)
+        self.tickets.append(ticket)
+        try:
+            self._send(ticket, partition)
+        except Exception as error:  # noqa: BLE001 - whatever the client says is the outcome
+            ticket.failed(error)
+        return ticket
+
+    def send_all(self, topic: str, values: list[bytes], partition: int = 0) -> list[Ticket]:
+        """Send without waiting in between."""
+        return [self.send(topic, value, partition) for value in values]
+
+    def settle(self, timeout: float = WAIT_S) -> Self:
+        """Wait until everything sent has an outcome; raises TimeoutError after `timeout` seconds."""
+        self._flush(timeout)
+        for ticket in self.tickets:
+            ticket.wait(timeout)
+        return self
+
+    def init_transactions(self) -> None:
+        """Take the transactional id over; whoever had it before is fenced."""
+        self._transact("init")
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._transact("begin")
+        self._in_transaction = len(self.tickets)
+
+    def commit(self) -> None:
+        """Commit. Raises what the client raises."""
+        try:
+            self._transact("commit")
+        except Exception:
+            self._mark("unknown")
+            raise
+
+    def abort(self) -> None:
+        """Abort. Raises what the client raises."""
+        self._mark("aborted")
+        self._transact("abort")
+
+    def _mark(self, outcome: Outcome) -> None:
+        for ticket in self.tickets[self._in_transaction :]:
+            if ticket.outcome == "acked" or outcome == "aborted":
+                ticket.outcome = outcome
+
+    @abc.abstractmethod
+    def _start(self) -> None:
+        """Make the real producer."""
+
+    @abc.abstractmethod
+    def _send(self, ticket: Ticket, partition: int) -> None:
+        """Send; tell the ticket later."""
+
+    @abc.abstractmethod
+    def _flush(self, timeout: float) -> None:
+        """Send what lingers; wait at most `timeout` seconds."""
+
+    @abc.abstractmethod
+    def _transact(self, verb: str) -> None:
+        """Do "init", "begin", "commit" or "abort"."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close the real producer, and soon; what has no outcome then keeps "unknown"."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def given(**settings: Any) -> dict[str, Any]:
+    """Return the settings that are not None."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+Factory = Callable[[str, Settings], Client]
+"""Make a client: `(bootstrap_servers, settings)`."""
