@@ -25,6 +25,7 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -189,6 +190,8 @@ public class ParityDriver {
     }
 
     private static ObjectNode failure(Exception error) {
-        return ok().put("error", error.getClass().getSimpleName()).put("message", String.valueOf(error.getMessage()));
+        return ok().put("error", error.getClass().getSimpleName())
+            .put("message", String.valueOf(error.getMessage()))
+            .put("code", Errors.forException(error).code());
     }
 }

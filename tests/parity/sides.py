@@ -52,6 +52,8 @@ class Outcome(NamedTuple):
     thrown: bool = False
     """At the call, not through the future."""
     message: str = ""
+    code: int | None = None
+    """The protocol's, where the error has one."""
 
 
 class Read(NamedTuple):
@@ -201,7 +203,9 @@ def same_error(java, ours):
 
 
 def _failed(error, *, thrown):
-    return Outcome(error=type(error).__name__, thrown=thrown, message=str(error))
+    return Outcome(
+        error=type(error).__name__, thrown=thrown, message=str(error), code=getattr(error, "errno", None)
+    )
 
 
 def _outcome(answer):
