@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Self
 from kafkalab.faults.auditing import Outcome, Sent
 
 WAIT_S = 30.0
+WARM_UPS = 10
 _numbers = itertools.count(1)
 
 
@@ -118,6 +119,18 @@ class Client(abc.ABC):
         except Exception as error:  # noqa: BLE001 - whatever the client says is the outcome
             ticket.failed(error)
         return ticket
+
+    def warm_up(self, topic: str, value: bytes = b"warm") -> None:
+        """Have one record acknowledged: the client knows the leader, the broker knows the client.
+
+        A first attempt may fail on a busy machine where max_block_ms is short. Raises RuntimeError.
+        """
+        for _ in range(WARM_UPS):
+            ticket = self.send(topic, value).wait()
+            if ticket.outcome == "acked":
+                return
+            self.tickets.remove(ticket)
+        raise RuntimeError(f"{self.label} could not deliver {value!r}: {ticket.error}")
 
     def send_all(self, topic: str, values: list[bytes], partition: int = 0) -> list[Ticket]:
         """Send without waiting in between."""
