@@ -92,21 +92,34 @@ def run(chapter: Annotated[str, typer.Argument(help="A chapter's number or name,
 
 
 @app.command()
-def bench(
+def bench(  # noqa: PLR0913 - one parameter per option
     what: Annotated[
         Benchmark,
         typer.Argument(help="producers: ours beside its peers. start: until a cluster is ready."),
     ] = Benchmark.PRODUCERS,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="Only these, or all that begin so; may be given again.")
+    ] = None,
     repeats: Annotated[int, typer.Option(help="Runs of each kind; medians are printed.", min=1)] = 3,
+    *,
+    records: Annotated[int | None, typer.Option(help="Records of a throughput run.", min=1)] = None,
     json: Annotated[Path | None, typer.Option(help="Write the producers' figures to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw them into this file (.svg, .png, .pdf).")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the records: for a look.")] = False,
+    attach: Annotated[bool, typer.Option("--attach", help="Use the running cluster.")] = False,
 ) -> None:
     """Measure, and print what was measured."""
-    from kafkalab.bench import producers, start  # noqa: PLC0415
+    from kafkalab.bench import command, producers, running, start  # noqa: PLC0415
 
     if what is Benchmark.START:
         start.start_bench(repeats)
-    else:
-        producers.producer_bench(repeats=repeats, json_file=json)
+        return
+    plan = producers.Plan(repeats, records, quick)
+    try:
+        command.producer_bench(scenario or (), plan, json, plot, attach=attach)
+    except (running.BenchError, ValueError) as error:
+        typer.echo(f"kafkalab: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 @app.command()

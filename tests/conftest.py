@@ -10,6 +10,7 @@ from typing import Any
 
 import needs
 import pytest
+from secured import SecuredBroker, secured_broker
 
 from kafkalab.cluster import CLUSTER_VARIABLE, Cluster
 
@@ -68,6 +69,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     """The session's cluster; healed before each test that uses it."""
     return request.config.stash[SHARED].get()
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """A broker that wants TLS, a login or both; see secured.py."""
+    with secured_broker(tmp_path_factory.mktemp("secured")) as broker:
+        yield broker
 
 
 @pytest.fixture(autouse=True)

@@ -80,9 +80,7 @@ def run(main: str, *arguments: str, classes: Path | None = None, stdin: str = ""
     except subprocess.TimeoutExpired as error:
         raise JavaToolError(f"{main} did not end within {timeout:g} s; it was killed.") from error
     if done.returncode:
-        raise JavaToolError(
-            f"{main} {' '.join(arguments)} failed ({done.returncode}): {done.stdout}{done.stderr}"
-        )
+        raise JavaToolError(f"{main} failed ({done.returncode}): {done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -102,7 +100,7 @@ def compiled(source: Path) -> Path:
 
 def _compile(source: Path, made: Path, place: Path) -> None:
     prepare()
-    jars = os.pathsep.join(str(path) for path in class_path())
+    jars = os.pathsep.join(str(path) for path in class_path(LOCK_FILE) + class_path(TOOLS_LOCK_FILE))
     run(
         _COMPILER,
         "-source",

@@ -6,9 +6,10 @@ how they travel.
 """
 
 from kafkalab.producer.accumulator import RecordAccumulator
-from kafkalab.producer.batch import ProducerBatch, TopicPartition
+from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import (
+    AuthenticationError,
     BufferExhaustedError,
     ConfigError,
     DeliveryTimeoutError,
@@ -27,12 +28,13 @@ from kafkalab.producer.partitioners import (
     murmur2,
 )
 from kafkalab.producer.producer import Producer
-from kafkalab.producer.record import ProducerRecord, RecordMetadata
+from kafkalab.producer.record import ProducerRecord, RecordMetadata, TopicPartition
 from kafkalab.producer.sender import Sender
 from kafkalab.producer.serializers import bytes_serializer, json_serializer, string_serializer
 from kafkalab.producer.tracing import Event, Trace
 
 __all__ = [
+    "AuthenticationError",
     "BufferExhaustedError",
     "ConfigError",
     "DefaultPartitioner",

@@ -7,10 +7,11 @@ A partition's first batch is ready when it is full or another stands behind it, 
 for linger_ms, when somebody waits for memory, or during flush() and close().
 
 Rules
-- Memory is reserved before a batch is opened and released when its outcome is known.
-- A batch to be sent again goes back to its old place: queues are ordered by batch number.
-- With max_in_flight_requests_per_connection=1 a partition with a batch in flight is left alone, which
-  is what keeps order over retries without idempotence.
+- A record costs one look-up, one append and one lock. What costs more is done once per batch: reserving
+  memory before it is opened, making bytes of it when it is full, waking the sender.
+- Memory is released when the batch's outcome is known.
+- A batch to be sent again goes back to its old place: queues are in the order of sending.
+- Whether a batch may leave now is for the ordering to say (ordering.py).
 
 Leaves out: where the leaders are (metadata.py) and how batches travel (sender.py).
 """
@@ -20,26 +21,20 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from kafkalab.producer.backoff import ExponentialBackoff
-from kafkalab.producer.batch import BatchState, ProducerBatch, TopicPartition
+from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.buffer_pool import BufferPool
+from kafkalab.producer.compression import CompressionRatioEstimator, compressor
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import ProducerClosedError
+from kafkalab.producer.errors import ProducerClosedError, RecordTooLargeError
 from kafkalab.producer.futures import DeliveryFuture
-from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, record_size
+from kafkalab.producer.record import TopicPartition
+from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, body_size, record_size
 from kafkalab.producer.tracing import Tracer
-
-
-class Appended(NamedTuple):
-    """What became of a record: its future, the batch, and whether that batch is full now."""
-
-    future: DeliveryFuture
-    batch: ProducerBatch
-    batch_full: bool
 
 
 class RecordAccumulator:
@@ -48,41 +43,102 @@ class RecordAccumulator:
     def __init__(self, config: ProducerConfig, trace: Tracer | None = None) -> None:
         self.config = config
         self.pool = BufferPool(config.buffer_memory)
-        self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here
+        self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here,
+        self.admits: Callable[[ProducerBatch], bool] = lambda _: True  # and its ordering's
         self._trace = trace
+        self._codec = compressor(config.compression_type, config.compression_level)
+        self._ratio = CompressionRatioEstimator()
         self._lock = threading.Lock()
         self._queues: dict[TopicPartition, deque[ProducerBatch]] = {}
-        self._incomplete: dict[int, ProducerBatch] = {}
-        self._muted: set[TopicPartition] = set()
+        self._open: dict[TopicPartition, ProducerBatch] = {}
+        self._appended: Counter[TopicPartition] = Counter()
+        self._incomplete: dict[ProducerBatch, None] = {}  # a set that keeps its order
         self._numbers = itertools.count()
+        self._next_look = float("inf")
         self._flushing = 0
         self._closed = False
         self._backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
 
     # --- the application's side -------------------------------------------------------------------
 
-    def append(self, target: TopicPartition, record: RawRecord, deadline: float) -> Appended:
-        """Add a record to its partition's open batch, or open one; wait for memory until `deadline`.
+    def try_append(self, target: TopicPartition, record: RawRecord) -> DeliveryFuture | None:
+        """Add a record to its partition's open batch; None when there is none, or it has no room.
+
+        A batch that has no room left is closed.
+        """
+        body = body_size(record)  # whoever waits for the lock waits for little: the rest is done without it
+        with self._lock:
+            batch = self._open.get(target)
+            if batch is None:
+                return None
+            index = batch.try_append(record, body)
+            full = index is None or batch.size >= batch.limit
+            if full:
+                self._shut(batch)
+        if full:
+            self._seal(batch)  # on this thread: the sender's has requests to send
+            self.wakeup()
+        return None if index is None else DeliveryFuture(batch.delivery, index, record[0])
+
+    def open_batch(self, target: TopicPartition, record: RawRecord, deadline: float) -> DeliveryFuture:
+        """Add a record to a new batch of its partition, waiting for memory until `deadline`.
 
         Raises BufferExhaustedError, RecordTooLargeError or ProducerClosedError.
         """
+        body = body_size(record)
+        reserved = max(self.config.batch_size, self.check_size(record))
+        self.pool.reserve(reserved, deadline, on_wait=self.wakeup)
         with self._lock:
-            appended = self._append_to_last(target, record)
-        if appended is None:
-            appended = self._open_batch(target, record, deadline)
+            batch = self._open.get(target)  # another thread may have opened one meanwhile
+            index = None if batch is None else batch.try_append(record, body)
+            if index is None and not self._closed:
+                batch, index = self._new_batch(target, reserved), 0
+                batch.try_append(record, body)
+                if batch.size >= batch.limit:
+                    self._shut(batch)
+                reserved = 0
+        if reserved:
+            self.pool.release(reserved)
+        if batch is None or index is None:
+            raise ProducerClosedError("the producer is closed: make a new one to send more")
+        if batch.full or self._ready_at(batch) < self._next_look:
             self.wakeup()
-        elif appended.batch_full:
-            self.wakeup()
-        return appended
+        return DeliveryFuture(batch.delivery, index, record[0])
+
+    def check_size(self, record: RawRecord) -> int:
+        """Return the size of a batch of this record alone; raises RecordTooLargeError."""
+        size, most = HEADER_SIZE + record_size(body_size(record)), self.config.max_request_size
+        if size <= most:
+            return size
+        raise RecordTooLargeError(
+            f"{size} bytes in a batch exceed max_request_size={most}: raise it, or send less"
+        )
+
+    def appended(self, target: TopicPartition) -> int:
+        """Return how many bytes of batches a partition has got in all, its open batch included."""
+        with self._lock:
+            batch = self._open.get(target)
+            return self._appended[target] + (0 if batch is None else batch.size)
+
+    def waiting(self, topic: str) -> dict[int, int]:
+        """Return the numbers of queued batches of the topic's partitions that have any."""
+        with self._lock:
+            return {t.partition: len(queue) for t, queue in self._queues.items() if t.topic == topic}
 
     def flush(self) -> None:
         """Send everything appended so far without lingering, and wait until each outcome is known."""
+        with self.flushing():
+            for batch in self.incomplete():
+                batch.delivery.wait(None)
+
+    @contextmanager
+    def flushing(self) -> Iterator[None]:
+        """Let nothing linger while this context lasts."""
         with self._lock:
             self._flushing += 1
         try:
             self.wakeup()
-            for batch in self.incomplete():
-                batch.delivery.wait(None)
+            yield
         finally:
             with self._lock:
                 self._flushing -= 1
@@ -91,36 +147,37 @@ class RecordAccumulator:
         """Take no more records; what is here becomes ready."""
         with self._lock:
             self._closed = True
+            self._open.clear()
         self.pool.close()
 
-    def _append_to_last(self, target: TopicPartition, record: RawRecord) -> Appended | None:
-        if self._closed:
-            raise ProducerClosedError("the producer is closed: make a new one to send more")
-        queue = self._queues.get(target)
-        if not queue or (batch := queue[-1]).state is not BatchState.OPEN:
-            return None
-        future = batch.try_append(record)
-        return None if future is None else Appended(future, batch, batch.full)
-
-    def _open_batch(self, target: TopicPartition, record: RawRecord, deadline: float) -> Appended:
-        size = max(self.config.batch_size, HEADER_SIZE + record_size(record))
-        self.pool.reserve(size, deadline, on_wait=self.wakeup)
-        with self._lock:
-            appended = self._append_to_last(target, record)
-            if appended is None:
-                return self._append_to_new(target, size, record)
-        self.pool.release(size)  # another thread opened a batch meanwhile
-        return appended
-
-    def _append_to_new(self, target: TopicPartition, reserved: int, record: RawRecord) -> Appended:
-        batch = ProducerBatch(target, next(self._numbers), time.monotonic(), self.config.batch_size, reserved)
-        future = batch.try_append(record)
-        assert future is not None  # an empty batch takes any record
+    def _new_batch(self, target: TopicPartition, reserved: int) -> ProducerBatch:
+        now, limit = time.monotonic(), self.config.batch_size
+        if self._codec is not None:
+            limit = self._ratio.raw_limit(target.topic, limit)
+        limit = min(limit, self.config.max_request_size)
+        batch = ProducerBatch(target, next(self._numbers), now, limit, reserved, self._codec)
         self._queues.setdefault(target, deque()).append(batch)
-        self._incomplete[batch.number] = batch
+        self._open[target] = batch
+        self._incomplete[batch] = None
         if self._trace is not None:
             self._trace("new_batch", topic=target.topic, partition=target.partition, batch=batch.number)
-        return Appended(future, batch, batch.full)
+        return batch
+
+    def _shut(self, batch: ProducerBatch) -> None:
+        """Take no more records into `batch`: it has no room left."""
+        batch.full = True
+        self._leave_open(batch)
+
+    def _seal(self, batch: ProducerBatch) -> None:
+        """Make bytes of a closed batch; learn from it how well the topic's records compress."""
+        raw = batch.size
+        if batch.seal() and self._codec is not None:
+            self._ratio.observe(batch.target.topic, raw, batch.size)
+
+    def _leave_open(self, batch: ProducerBatch) -> None:
+        if self._open.get(batch.target) is batch:
+            del self._open[batch.target]
+            self._appended[batch.target] += batch.size
 
     # --- the sender's side ------------------------------------------------------------------------
 
@@ -129,15 +186,16 @@ class RecordAccumulator:
         ready, ask_again = set(), float("inf")
         with self._lock:
             for target, queue in self._queues.items():
-                if target in self._muted:
+                if not self.admits(queue[0]):
                     continue
                 if self.why_ready(queue, now):
                     ready.add(target)
                 else:
                     ask_again = min(ask_again, self._ready_at(queue[0]))
+            self._next_look = ask_again
         return ready, ask_again
 
-    def why_ready(self, queue: deque[ProducerBatch], now: float) -> str | None:
+    def why_ready(self, queue: Sequence[ProducerBatch], now: float) -> str | None:
         """Return why the first batch of a partition's queue should be sent now; None if it should wait."""
         first = queue[0]
         if now < first.not_before:
@@ -166,8 +224,9 @@ class RecordAccumulator:
             with self._lock:
                 batch = self._take(target, now, self.config.max_request_size - size if drained else None)
             if batch is not None:
+                self._seal(batch)
                 drained.append(batch)
-                size += len(batch.encode())
+                size += batch.size
         return drained
 
     def targets(self) -> list[TopicPartition]:
@@ -177,7 +236,7 @@ class RecordAccumulator:
 
     def _take(self, target: TopicPartition, now: float, room: int | None) -> ProducerBatch | None:
         queue = self._queues.get(target)
-        if not queue or target in self._muted or now < queue[0].not_before:
+        if not queue or now < queue[0].not_before or not self.admits(queue[0]):
             return None
         if room is not None and queue[0].size > room:
             return None
@@ -186,8 +245,7 @@ class RecordAccumulator:
         del self._queues[target]
         if queue:
             self._queues[target] = queue  # now the last in turn
-        if self.config.max_in_flight_requests_per_connection == 1:
-            self._muted.add(target)
+        self._leave_open(batch)
         batch.become(BatchState.IN_FLIGHT)
         batch.attempts += 1
         if self._trace is not None:
@@ -200,36 +258,54 @@ class RecordAccumulator:
         batch.become(BatchState.WAITING)
         batch.not_before = now + self._backoff.seconds(batch.attempts)
         with self._lock:
-            queue = self._queues.setdefault(batch.target, deque())
-            place = sum(other.number < batch.number for other in queue)
-            queue.insert(place, batch)
-            self._muted.discard(batch.target)
+            self._insert(batch)
+
+    def replace(self, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:
+        """Queue `parts` in the place of `batch`, which they were split from."""
+        batch.become(BatchState.DONE)
+        with self._lock:
+            self._incomplete |= dict.fromkeys(parts)
+            for part in parts:
+                self._insert(part)
+            del self._incomplete[batch]
+
+    def _insert(self, batch: ProducerBatch) -> None:
+        queue = self._queues.setdefault(batch.target, deque())
+        place = sum((other.number, other.part) < (batch.number, batch.part) for other in queue)
+        queue.insert(place, batch)
 
     def finish(self, batch: ProducerBatch, tell: Callable[[], object] = lambda: None) -> None:
         """Let go of a batch whose outcome is known; `tell` tells it, and flush() waits until it has."""
         batch.become(BatchState.DONE)
-        with self._lock:
-            self._muted.discard(batch.target)
         self.pool.release(batch.reserved)
         try:
             tell()
         finally:
-            with self._lock:
-                self._incomplete.pop(batch.number, None)
+            self._incomplete.pop(batch, None)  # one step for the interpreter: no lock needed
 
     def expired(self, now: float) -> list[ProducerBatch]:
         """Remove and return the queued batches that are older than delivery_timeout_ms."""
         oldest = now - self.config.delivery_timeout_ms / 1000
-        return self._remove(lambda batch: batch.created <= oldest)
+        return self.remove(lambda batch: batch.created <= oldest)
 
-    def abort(self) -> list[ProducerBatch]:
-        """Remove and return all queued batches."""
-        return self._remove(lambda _: True)
+    def remove(self, unwanted: Callable[[ProducerBatch], object]) -> list[ProducerBatch]:
+        """Remove and return the queued batches that are `unwanted`."""
+        removed = []
+        with self._lock:
+            for target, queue in list(self._queues.items()):
+                out = [batch for batch in queue if unwanted(batch)]
+                for batch in out:
+                    queue.remove(batch)
+                    self._leave_open(batch)
+                if not queue:
+                    del self._queues[target]
+                removed += out
+        return removed
 
     def incomplete(self) -> list[ProducerBatch]:
         """Return the batches without an outcome yet, queued or in flight."""
         with self._lock:
-            return list(self._incomplete.values())
+            return list(self._incomplete)
 
     def queued(self) -> dict[TopicPartition, list[ProducerBatch]]:
         """Return a copy of the queues, to look at."""
@@ -238,15 +314,3 @@ class RecordAccumulator:
 
     def _ready_at(self, first: ProducerBatch) -> float:
         return first.not_before if first.attempts else first.created + self.config.linger_ms / 1000
-
-    def _remove(self, unwanted: Callable[[ProducerBatch], bool]) -> list[ProducerBatch]:
-        removed = []
-        with self._lock:
-            for target, queue in list(self._queues.items()):
-                removed += [batch for batch in queue if unwanted(batch)]
-                kept = deque(batch for batch in queue if not unwanted(batch))
-                if kept:
-                    self._queues[target] = kept
-                else:
-                    del self._queues[target]
-        return removed

@@ -1,10 +1,12 @@
 """The producer's settings: Kafka's names with underscores, Kafka's defaults, Kafka's rules.
 
-All settings are checked together when the producer is made, before any network traffic; an error
-names the value, what is allowed and, for a misspelt name, the nearest one.
+All settings are checked together when the producer is made, before any network traffic (the rules
+are in config_rules.py); an error names the value, what is allowed and, for a misspelt name, the
+nearest one. Three settings are settled by the check: `enable_idempotence` becomes True or False,
+`compression_type` None becomes "none", `security_protocol` is in capitals.
 
-Leaves out, for now: compression, idempotence, transactions, security. A setting that is not here
-is refused rather than ignored.
+Leaves out: client certificates, Kerberos and OAuth. A setting that is not here is refused rather
+than ignored.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import dataclasses
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any, Self
 
+from kafkalab.producer.config_rules import check
 from kafkalab.producer.errors import ConfigError
 from kafkalab.producer.interceptors import ProducerInterceptor
 from kafkalab.producer.partitioners import Partitioner
@@ -26,6 +30,11 @@ _FOREVER = 2**31 - 1
 def _number(default: float, low: float, high: float = _FOREVER) -> Any:
     """Declare a numeric setting with its default and the inclusive range allowed."""
     return field(default=default, metadata={"range": (low, high)})
+
+
+def _choice(default: str | None, *allowed: str) -> Any:
+    """Declare a setting that has one of the values `allowed`."""
+    return field(default=default, metadata={"choices": allowed})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +50,7 @@ class ProducerConfig:
     retries: int = _number(_FOREVER, 0)
     """How often a batch may be sent again; delivery_timeout_ms usually ends it first."""
     max_in_flight_requests_per_connection: int = _number(5, 1)
-    """Unanswered requests per broker; above 1, a retry can overtake."""
+    """Unanswered requests per broker; above 1, a retry can overtake, unless enable_idempotence is on."""
     request_timeout_ms: float = _number(30_000, 1)
     """How long to wait for one answer before the connection is given up."""
     delivery_timeout_ms: float = _number(120_000, 1)
@@ -60,10 +69,24 @@ class ProducerConfig:
     """How long send() may wait for metadata and memory."""
     max_request_size: int = _number(1_048_576, 1)
     """Largest record, and largest request apart from a single large batch."""
+    compression_type: str | None = _choice("none", "none", "gzip", "snappy", "lz4", "zstd")
+    """How batches are compressed; None is "none"."""
+    compression_level: int | None = None
+    """gzip 1 to 9 or -1, lz4 1 to 17, zstd -131072 to 22 (KIP-390); None is -1, 9 and 3."""
+    enable_idempotence: bool | None = None
+    """Retries store nothing twice and keep the order (KIP-98); None is True, if acks and retries allow."""
+    transactional_id: str | None = None
+    """Name of the one producer whose records appear together or not at all; None for no transactions."""
+    transaction_timeout_ms: int = _number(60_000, 1)
+    """The coordinator aborts a transaction that is open for longer."""
     partitioner: Partitioner | None = None
     """Chooses partitions; None is the default of KIP-794."""
     partitioner_ignore_keys: bool = False
     """Let the default partitioner treat every record as if it had no key."""
+    partitioner_adaptive_partitioning_enable: bool = True
+    """Give fewer records without a key to partitions of slow brokers (KIP-794)."""
+    partitioner_availability_timeout_ms: float = _number(0, 0)
+    """Give none to partitions whose broker has taken nothing for this long; 0: no such limit."""
     interceptors: Sequence[ProducerInterceptor] = ()
     """See and change records before serialization, learn of acknowledgements (KIP-42)."""
     key_serializer: Serializer = bytes_serializer
@@ -76,6 +99,18 @@ class ProducerConfig:
     """Wait after a connection failed; doubles up to a second."""
     connections_max_idle_ms: float = _number(540_000, 1)
     """Close connections unused for this long."""
+    security_protocol: str = _choice("PLAINTEXT", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+    """SSL: encrypted (TLS). SASL: with a login. Must be what the broker's listener speaks."""
+    sasl_mechanism: str | None = _choice(None, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+    """How to log in; has to be given with SASL. PLAIN shows the password to the broker, SCRAM does not."""
+    sasl_plain_username: str | None = None
+    """Who logs in, whatever the mechanism."""
+    sasl_plain_password: str | None = field(default=None, repr=False)
+    """The password; never shown by us, but kafka-python's DEBUG log shows every byte sent, PLAIN's included."""
+    ssl_cafile: str | PathLike[str] | None = None
+    """PEM file of the authorities that may vouch for brokers; None is the system's own."""
+    ssl_endpoint_identification_algorithm: str = _choice("https", "https", "")
+    """"https": the broker's certificate must name the host we connect to; "" takes any name."""
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Self:
@@ -89,31 +124,8 @@ class ProducerConfig:
         return cls(**settings)
 
     def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            if "range" in each.metadata:
-                _check_range(
-                    each.name, getattr(self, each.name), *each.metadata["range"], whole=each.type == "int"
-                )
-        if self.acks not in {0, 1, -1, "0", "1", "-1", "all"} or isinstance(self.acks, bool):
-            raise ConfigError(f'acks={self.acks!r} is unknown: use 0, 1 or "all" (-1)')
-        for name in ("key_serializer", "value_serializer"):
-            if not callable(getattr(self, name)):
-                raise ConfigError(
-                    f"{name}={getattr(self, name)!r} is not callable: give a function (topic, data) -> bytes"
-                )
-        if not isinstance(self.interceptors, Sequence):
-            raise ConfigError(f"interceptors={self.interceptors!r} is no list: give [MyInterceptor(), ...]")
-        if self.partitioner is not None and not callable(getattr(self.partitioner, "partition", None)):
-            raise ConfigError(
-                f"partitioner={self.partitioner!r} has no partition() method: give an object with "
-                "partition(topic, key, value, partitions) -> int"
-            )
-        least = self.linger_ms + self.request_timeout_ms
-        if self.delivery_timeout_ms < least:
-            raise ConfigError(
-                f"delivery_timeout_ms={self.delivery_timeout_ms:g} is below linger_ms + request_timeout_ms = "
-                f"{least:g}: raise it, or lower request_timeout_ms"
-            )
+        for name, value in check(self).items():
+            object.__setattr__(self, name, value)
         _ = self.bootstrap_addresses
 
     @property
@@ -136,14 +148,6 @@ class ProducerConfig:
                 f'bootstrap_servers={servers!r} names no broker: give "host:port" of at least one'
             )
         return addresses
-
-
-def _check_range(name: str, value: Any, low: float, high: float, *, whole: bool) -> None:
-    kind = "a whole number" if whole else "a number"
-    if not isinstance(value, int if whole else (int, float)) or isinstance(value, bool):
-        raise ConfigError(f"{name}={value!r} is a {type(value).__name__}: give {kind} from {low} to {high}")
-    if not low <= value <= high:
-        raise ConfigError(f"{name}={value!r} is out of range: give {kind} from {low} to {high}")
 
 
 def _address(server: str) -> tuple[str, int]:

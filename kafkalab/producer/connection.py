@@ -1,15 +1,16 @@
 """One connection to one broker: requests go out, answers come back, in order.
 
 `kafka.protocol` turns messages into bytes and back and does no I/O; this file adds the socket, and
-nothing ever blocks on it. A connection lives once:
-
-    CONNECTING ─▶ HANDSHAKE (ApiVersions: which versions do we share?) ─▶ READY ─▶ CLOSED
+nothing ever blocks on it. A connection lives once: it connects, encrypts if asked to, introduces itself
+(handshake.py), is ready, and closed.
 
 Rules: a broker answers a connection's requests in the order they were sent, so the first answer
 belongs to the oldest request; whatever ends the connection fails everything unanswered with the same
-error, oldest first; an answer later than its deadline ends it, too, since nothing can be skipped.
+error, oldest first; an answer later than its deadline ends it, too, since nothing can be skipped;
+a broker that throttles us is left alone for as long as it says (KIP-219), and a login that ends is
+renewed by a new connection a little earlier (KIP-368; Java logs in again on the old one).
 
-Leaves out: when to connect and to whom (network_client.py).
+Leaves out: when to connect and to whom (network_client.py); what to say first (handshake.py).
 """
 
 from __future__ import annotations
@@ -17,30 +18,27 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import ssl
 from collections import deque
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from kafka import errors as kafka_errors
 from kafka.protocol.broker_version_data import BrokerVersionData
-from kafka.protocol.metadata import ApiVersionsRequest
 from kafka.protocol.parser import KafkaProtocol
+
+from kafkalab.producer.errors import AuthenticationError
+from kafkalab.producer.handshake import ConnectionState, Features, introduce
+from kafkalab.producer.security import OTHER_END, Security, diagnose, is_tls
 
 Handler: TypeAlias = Callable[[Any, BaseException | None], None]
 """Called once per request with (response, None) or (None, error); response None too when acks=0."""
 
 _RECEIVE = 256 * 1024
+_TLS_SEND = 64 * 1024  # TLS takes all or nothing, and says so only when all has left
 _CONNECTING = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
-
-
-class ConnectionState(Enum):
-    """Where a connection is in its life."""
-
-    CONNECTING = "connecting"
-    HANDSHAKE = "handshake"
-    READY = "ready"
-    CLOSED = "closed"
+_WAIT = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_SESSION_USED = 0.9  # of a login's lifetime; Java takes 85 to 95 %
 
 
 class InFlight(NamedTuple):
@@ -53,22 +51,43 @@ class InFlight(NamedTuple):
 
 
 class Connection:
-    """A non-blocking connection to `address`; `timeout` seconds are allowed for connect and handshake."""
+    """A non-blocking connection to `address`; `timeout` seconds are allowed until it is ready.
+
+    `target` is one of the address's entries from socket.getaddrinfo; raises OSError.
+    """
 
     def __init__(
-        self, address: tuple[str, int], client_id: str, now: float, timeout: float, *, attempt: int = 0
+        self,
+        address: tuple[str, int],
+        target: Sequence[Any],
+        client_id: str,
+        security: Security,
+        now: float,
+        timeout: float,
     ) -> None:
         self.address = address
         self.state = ConnectionState.CONNECTING
         self.error: BaseException | None = None
         self.created = self.last_used = now
+        self.features = Features(-1, {})
+        self.muted_until = 0.0
+        """The broker reads nothing before this time."""
+        self.expires_at = float("inf")
+        """When to use another connection, as the login ends."""
+        self._security = security
+        self._introduction = introduce(security)
+        self._heard = False
         self._protocol = KafkaProtocol(client_id=client_id)
         self._versions: BrokerVersionData | None = None
         self._in_flight: deque[InFlight] = deque()
         self._out = bytearray()
         self._queued = self._sent = 0
         self._setup_deadline = now + timeout
-        self.socket = _connect(address, attempt)
+        self._tls: ssl.SSLSocket | None = None
+        self._wants_write = True
+        self.socket = _connect(address, target)
+        self.fd = self.socket.fileno()
+        """The socket's number, which outlives the socket: for the selector."""
 
     @property
     def in_flight(self) -> int:
@@ -78,7 +97,7 @@ class Connection:
     @property
     def interest(self) -> int:
         """The selector events to wait for."""
-        writing = self._out or self.state is ConnectionState.CONNECTING
+        writing = self._out or self._wants_write
         return selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
 
     @property
@@ -87,6 +106,10 @@ class Connection:
         if self.state is ConnectionState.READY:
             return self._in_flight[0].deadline if self._in_flight else float("inf")
         return self._setup_deadline
+
+    def is_open(self, now: float) -> bool:
+        """Tell whether the broker takes requests now."""
+        return self.state is ConnectionState.READY and self.muted_until <= now < self.expires_at
 
     def send(self, request: Any, handler: Handler, now: float, timeout: float) -> int:
         """Queue `request` in the newest version both sides know; return its correlation id.
@@ -112,12 +135,21 @@ class Connection:
         try:
             if self.state is ConnectionState.CONNECTING:
                 self._finish_connect(now)
+            elif self.state is ConnectionState.ENCRYPTING:
+                self._shake_hands(now)
             elif events & selectors.EVENT_WRITE:
                 self.write()
             if events & selectors.EVENT_READ and self.state is not ConnectionState.CLOSED:
                 self._read(now)
         except (OSError, kafka_errors.KafkaError) as error:
-            self.close(error)
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        """Close, with the error's likely meaning."""
+        ready = self.state is ConnectionState.READY
+        unheard = ready and not self._heard and not self._security.mechanism
+        step = "unheard" if unheard else self.state.value
+        self.close(diagnose(error, step, "{}:{}".format(*self.address), self._security.protocol))
 
     def close(self, reason: BaseException) -> None:
         """Close for `reason` and fail what is unanswered with it, oldest first."""
@@ -131,34 +163,60 @@ class Connection:
         while self._in_flight:
             self._in_flight.popleft().handler(None, error)
 
+    # --- from one state to the next ---------------------------------------------------------------
+
     def _finish_connect(self, now: float) -> None:
         code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise ConnectionError(code, f"cannot connect to {self.address[0]}:{self.address[1]}")
-        self.state = ConnectionState.HANDSHAKE
-        request = ApiVersionsRequest(version=3, client_software_name="kafkalab", client_software_version="0")
-        self.send(request, self._on_versions, now, self._setup_deadline - now)
+        self._wants_write = False
+        if self._security.tls:
+            self.state = ConnectionState.ENCRYPTING
+            self.socket = self._tls = self._security.encrypt(self.socket, self.address[0])
+            self._shake_hands(now)
+        else:
+            self._introduce(None, now)
 
-    def _on_versions(self, response: Any, error: BaseException | None) -> None:
-        if error is not None:
+    def _shake_hands(self, now: float) -> None:
+        """Go on with TLS's handshake as far as what has arrived allows."""
+        assert self._tls is not None
+        self._wants_write = False
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
             return
-        if response.error_code:
-            raise kafka_errors.for_code(response.error_code)(
-                f"{self.address} refused ApiVersions 3: Kafka 2.4 or later is needed"
-            )
-        versions = {api.api_key: (api.min_version, api.max_version) for api in response.api_keys}
-        self._versions = BrokerVersionData(api_versions=versions)
-        self.state = ConnectionState.READY
+        except ssl.SSLWantWriteError:
+            self._wants_write = True
+            return
+        self._introduce(None, now)
+
+    def _introduce(self, answer: Any, now: float) -> None:
+        """Say the next thing of the introduction, now that the last one is answered."""
+        try:
+            self.state, request = self._introduction.send(answer)
+        except StopIteration as done:
+            self._versions, self.features, session_ms = done.value
+            if session_ms:
+                self.expires_at = now + session_ms / 1000 * _SESSION_USED
+            self.state = ConnectionState.READY
+        else:
+            self.send(request, self._on_introduced, now, self._setup_deadline - now)
+
+    def _on_introduced(self, response: Any, error: BaseException | None) -> None:
+        if error is None:  # else the connection is closed already
+            self._introduce(response, self.last_used)
+
+    # --- bytes ------------------------------------------------------------------------------------
 
     def write(self) -> None:
         """Send what the socket takes; requests without an answer are done when they have left."""
-        while self._out and self.state is not ConnectionState.CONNECTING:
+        while self._out:
             try:
-                sent = self.socket.send(self._out)
-            except (BlockingIOError, InterruptedError):
+                sent = self.socket.send(self._out if self._tls is None else self._out[:_TLS_SEND])
+            except _WAIT:
                 break
             except OSError as error:
-                self.close(error)
+                self._break(error)
                 return
             del self._out[:sent]
             self._sent += sent
@@ -174,14 +232,23 @@ class Connection:
             self._in_flight.popleft().handler(None, None)
 
     def _read(self, now: float) -> None:
+        """Take what has arrived.
+
+        With TLS that is one record of 16 KiB at most, decrypted whole, so nothing stays behind in a place
+        where the selector does not look.
+        """
         try:
             data = self.socket.recv(_RECEIVE)
-        except (BlockingIOError, InterruptedError):
+        except _WAIT:
             return
         if not data:
             raise ConnectionResetError("closed by the broker")
         self.last_used = now
         for _, response in self._parse(data):
+            throttle_ms = getattr(response, "throttle_time_ms", None)
+            if throttle_ms:
+                self.muted_until = now + throttle_ms / 1000
+            self._heard = self.state is ConnectionState.READY
             self._in_flight.popleft().handler(response, None)
             self._settle_departed()
 
@@ -189,21 +256,21 @@ class Connection:
         try:
             parsed: list[tuple[int, Any]] = self._protocol.receive_bytes(data)
         except Exception as error:  # a decoder trips over nonsense in ways of its own
+            if self._tls is None and is_tls(data):
+                where, other = "{}:{}".format(*self.address), OTHER_END[self._security.protocol]
+                raise AuthenticationError(
+                    f"the port of {where} speaks TLS: set security_protocol to {other}"
+                ) from error
             raise kafka_errors.KafkaProtocolError(f"not an answer to what was asked: {error!r}") from error
         return parsed
 
 
-def _connect(address: tuple[str, int], attempt: int) -> socket.socket:
-    """Start connecting to the `attempt`-th of the host's addresses; raises OSError if it has none."""
-    try:
-        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError(f"{address[0]!r} cannot be a host's name: {error}") from error
-    family, kind, protocol, _, target = found[attempt % len(found)]
+def _connect(address: tuple[str, int], target: Sequence[Any]) -> socket.socket:
+    family, kind, protocol, _, endpoint = target
     connecting = socket.socket(family, kind, protocol)
     connecting.setblocking(False)
     connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    code = connecting.connect_ex(target)
+    code = connecting.connect_ex(endpoint)
     if code not in _CONNECTING:
         connecting.close()
         raise ConnectionError(code, f"cannot connect to {address[0]}:{address[1]}")

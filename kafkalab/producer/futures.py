@@ -3,6 +3,8 @@
 A batch is acknowledged or refused as a whole, so the outcome belongs to the batch: `Delivery`.
 A record's `DeliveryFuture` is three slots that point into it, and costs next to nothing to make.
 
+A batch that had to be split has the outcomes of its parts, and is settled with the last of them.
+
 Rules: an outcome is set once and never changes; callbacks run on the I/O thread, in the order of
 the records, each exactly once, before anybody who waits goes on, and what they raise is logged;
 waiting is interruptible (Ctrl-C) and leaves everything as it was.
@@ -15,10 +17,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from kafkalab.producer.record import RecordMetadata
+from kafkalab.producer.record import RecordMetadata, TopicPartition
 
 log = logging.getLogger(__name__)
 _lock = threading.Lock()  # guards the rare moments of every Delivery: first waiter, callback, outcome
@@ -30,19 +32,21 @@ class Delivery:
     __slots__ = (
         "_callbacks",
         "_event",
+        "_parts",
         "_teller",
         "_told",
         "base_offset",
+        "batch",
         "done",
         "error",
         "log_append_time_ms",
-        "partition",
-        "topic",
+        "on_settled",
+        "target",
     )
 
-    def __init__(self, topic: str, partition: int) -> None:
-        self.topic = topic
-        self.partition = partition
+    def __init__(self, target: TopicPartition, batch: int = -1) -> None:
+        self.target = target
+        self.batch = batch
         self.done = False
         self.error: BaseException | None = None
         self.base_offset: int | None = None
@@ -51,6 +55,8 @@ class Delivery:
         self._teller = 0
         self._event: threading.Event | None = None
         self._callbacks: list[tuple[DeliveryFuture, Callable[[DeliveryFuture], object]]] | None = None
+        self._parts: Sequence[tuple[int, Delivery]] = ()
+        self.on_settled: Callable[[], object] | None = None
 
     def acknowledge(self, base_offset: int | None, log_append_time_ms: int = -1) -> bool:
         """Settle as stored from `base_offset` on (None: nobody told). False if it was settled before."""
@@ -59,6 +65,19 @@ class Delivery:
     def fail(self, error: BaseException) -> bool:
         """Settle as failed. False if it was settled before."""
         return self._settle(error, None, -1)
+
+    def split(self, parts: Sequence[tuple[int, Delivery]]) -> None:
+        """Let `parts`, each with the index of its first record, be the outcome."""
+        self._parts = parts
+        for _, part in parts:
+            part.on_settled = self._part_settled
+
+    def part_of(self, index: int) -> tuple[Delivery, int]:
+        """Return the delivery that has the outcome of record `index`, and the record's index there."""
+        for start, part in reversed(self._parts):
+            if index >= start:
+                return part.part_of(index - start)
+        return self, index
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until the callbacks have run, `timeout` seconds at most; True when the outcome is known.
@@ -94,9 +113,15 @@ class Delivery:
         try:
             for future, callback in callbacks or ():
                 _call(callback, future)
+            if self.on_settled is not None:
+                self.on_settled()
         finally:
             self._wake_waiters()
         return True
+
+    def _part_settled(self) -> None:
+        if all(part.done for _, part in self._parts):
+            self._settle(None, None, -1)
 
     def _wake_waiters(self) -> None:
         with _lock:
@@ -114,6 +139,16 @@ class DeliveryFuture:
         self._delivery = delivery
         self._index = index
         self._timestamp_ms = timestamp_ms
+
+    @property
+    def target(self) -> TopicPartition:
+        """The partition the record goes to; -1 if it was refused before one was chosen."""
+        return self._delivery.target
+
+    @property
+    def batch(self) -> int:
+        """The number of the batch the record went into, for traces; -1 if it went into none."""
+        return self._delivery.batch
 
     def done(self) -> bool:
         """Tell whether the outcome is known."""
@@ -136,7 +171,7 @@ class DeliveryFuture:
             raise TimeoutError(
                 f"not known after {timeout} s whether the record was delivered; it may still be"
             )
-        return self._delivery.error
+        return self._delivery.part_of(self._index)[0].error
 
     def add_done_callback(self, callback: Callable[[DeliveryFuture], object]) -> None:
         """Call `callback(future)` when the outcome is known: on the I/O thread, so keep it short."""
@@ -157,19 +192,19 @@ class DeliveryFuture:
     def __repr__(self) -> str:
         if not self.done():
             return "<DeliveryFuture pending>"
-        error = self._delivery.error
+        error = self.exception(0)
         return f"<DeliveryFuture {self._metadata() if error is None else repr(error)}>"
 
     def _metadata(self) -> RecordMetadata:
-        batch = self._delivery
-        offset = None if batch.base_offset is None else batch.base_offset + self._index
+        batch, index = self._delivery.part_of(self._index)
+        offset = None if batch.base_offset is None else batch.base_offset + index
         timestamp = self._timestamp_ms if batch.log_append_time_ms < 0 else batch.log_append_time_ms
-        return RecordMetadata(batch.topic, batch.partition, offset, timestamp)
+        return RecordMetadata(*batch.target, offset, timestamp)
 
 
 def failed(topic: str, partition: int | None, error: BaseException) -> DeliveryFuture:
     """Return the future of a record that never got into a batch."""
-    delivery = Delivery(topic, -1 if partition is None else partition)
+    delivery = Delivery(TopicPartition(topic, -1 if partition is None else partition))
     delivery.fail(error)
     return DeliveryFuture(delivery, 0, -1)
 

@@ -22,10 +22,10 @@ from kafka import errors as kafka_errors
 from kafka.protocol.metadata import MetadataRequest
 
 from kafkalab.producer.backoff import ExponentialBackoff
-from kafkalab.producer.batch import TopicPartition
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import MetadataTimeoutError, ProducerClosedError, UnknownPartitionError
 from kafkalab.producer.partitioners import Partitions
+from kafkalab.producer.record import TopicPartition
 
 TOPIC_IDLE_S = 300.0
 MAX_VERSION = 12
@@ -53,7 +53,9 @@ class Snapshot:
                 continue
             led = {p.partition_index: p.leader_id for p in topic.partitions if p.leader_id >= 0}
             leaders |= {TopicPartition(topic.name, partition): leader for partition, leader in led.items()}
-            topics[topic.name] = Partitions(range(len(topic.partitions)), available=sorted(led))
+            topics[topic.name] = Partitions(
+                range(len(topic.partitions)), available=sorted(led), topic=topic.name
+            )
         brokers = {broker.node_id: (broker.host, broker.port) for broker in response.brokers}
         return cls(brokers, topics, leaders, errors)
 
@@ -63,6 +65,8 @@ class Metadata:
 
     def __init__(self, config: ProducerConfig) -> None:
         self.snapshot = Snapshot()
+        self.topics: Mapping[str, Partitions] = {}
+        """The snapshot's topics: what send() looks up first, for every record."""
         self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here
         self.trouble: BaseException | None = None  # why the sender cannot ask, if it cannot
         self._max_age = config.metadata_max_age_ms / 1000
@@ -84,7 +88,7 @@ class Metadata:
         Raises MetadataTimeoutError; UnknownPartitionError when the topic has no `partition`, after one
         look at fresh metadata; the broker's error when the topic may not be used at all.
         """
-        self._used[topic] = deadline
+        self.use(topic, time.monotonic())
         known = self.snapshot.topics.get(topic)
         if known is None:
             known = self._await_topic(topic, deadline)
@@ -95,6 +99,10 @@ class Metadata:
                     f"topic {topic!r} has no partition {partition}: it has {len(known)}, numbered from 0"
                 )
         return known
+
+    def use(self, topic: str, now: float) -> None:
+        """Note that the topic is still in use."""
+        self._used[topic] = now
 
     def want_update(self) -> None:
         """Ask for fresh metadata at the next opportunity."""
@@ -145,8 +153,8 @@ class Metadata:
 
     def request(self, now: float) -> MetadataRequest:
         """Return the request to send, and note that it was asked for now."""
-        for topic, last_deadline in list(self._used.items()):
-            if now - last_deadline > TOPIC_IDLE_S:
+        for topic, last_use in list(self._used.items()):
+            if now - last_use > TOPIC_IDLE_S:
                 del self._used[topic]
         self._asked_at = now
         self._not_before = now + self._backoff.seconds(max(self._failures, 1))
@@ -165,6 +173,7 @@ class Metadata:
         )
         with self._changed:
             self.snapshot = snapshot
+            self.topics = snapshot.topics
             self._updates += 1
             self._failures = self._failures + 1 if snapshot.errors or leaderless else 0
             self._wanted |= leaderless or any(topic not in snapshot.topics for topic in list(self._used))

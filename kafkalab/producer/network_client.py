@@ -1,9 +1,9 @@
 """All connections of a producer, and the one place where its I/O thread sleeps (Java: `NetworkClient`).
 
 Rules: at most one connection per broker, opened when first needed; after a failure the broker is left
-alone for a back-off that grows to a second; another thread ends the sleep with `wakeup()`, which
-costs a system call only while the I/O thread may really be asleep; without a broker that answers, the
-bootstrap addresses are tried again.
+alone for a back-off that grows to a second, and a refusal (a wrong password, say) is reported at
+once; another thread ends the sleep with `wakeup()`, which costs a system call only while the I/O
+thread may really be asleep; without a broker that answers, the bootstrap addresses are tried again.
 
 Leaves out: what the requests mean.
 """
@@ -22,8 +22,12 @@ from kafka.errors import IncompatibleBrokerVersion
 
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.connection import Connection, ConnectionState, Handler
+from kafkalab.producer.connection import Connection, Handler
+from kafkalab.producer.errors import AuthenticationError
+from kafkalab.producer.handshake import ConnectionState
 from kafkalab.producer.metadata import Snapshot
+from kafkalab.producer.resolver import Resolver
+from kafkalab.producer.security import Security
 
 log = logging.getLogger(__name__)
 _LONGEST_SLEEP_S = 3600.0
@@ -37,6 +41,8 @@ class NetworkClient:
 
     def __init__(self, config: ProducerConfig) -> None:
         self._config = config
+        self._security = Security(config)
+        self._resolve = Resolver(self.wakeup)
         self._max_idle = config.connections_max_idle_ms / 1000
         self._backoff = ExponentialBackoff(config.reconnect_backoff_ms, _RECONNECT_MAX_MS)
         self._bootstrap = {-1 - index: address for index, address in enumerate(config.bootstrap_addresses)}
@@ -52,6 +58,8 @@ class NetworkClient:
         self.trouble: BaseException | None = None
         """Why the last connection failed, for messages; None once one is ready."""
         self.on_lost: Callable[[], object] = lambda: None  # told of every connection that failed or broke
+        self.on_refused: Callable[[int, AuthenticationError], object] = lambda *_: None
+        """Told of a node that does not accept us, or we it, after on_lost: waiting will not help."""
 
     # --- nodes ------------------------------------------------------------------------------------
 
@@ -63,6 +71,13 @@ class NetworkClient:
             if not needed and not connection.in_flight:
                 self._drop(node, ConnectionAbortedError("address no longer needed"))
 
+    @property
+    def transaction_version(self) -> int:
+        """The cluster's feature transaction.version, as the broker with the newest knowledge has it."""
+        known = [connection.features for connection in self._connections.values()]
+        newest = max(known, key=lambda features: features.epoch, default=None)
+        return 0 if newest is None else newest.levels.get("transaction.version", 0)
+
     def can_send(self, node: int, now: float) -> bool:
         """Tell whether `node` can take a request now; start connecting to it if need be."""
         connection = self._connections.get(node)
@@ -70,14 +85,14 @@ class NetworkClient:
             self._connect(node, now)
             return False
         most = self._config.max_in_flight_requests_per_connection
-        return connection.state is ConnectionState.READY and connection.in_flight < most
+        return connection.is_open(now) and connection.in_flight < most
 
     def any_node(self, now: float) -> int | None:
         """Return the least busy node that can take a request; None while there is none yet.
 
         Brokers are preferred; the bootstrap addresses help when none of the brokers is connected.
         """
-        usable = [node for node, each in self._connections.items() if each.state is ConnectionState.READY]
+        usable = [node for node, each in self._connections.items() if each.is_open(now)]
         if usable:
             return min(usable, key=lambda node: self._connections[node].in_flight)
         if all(now - each.created > _IMPATIENT_S for each in self._connections.values()):
@@ -127,9 +142,10 @@ class NetworkClient:
         """Close connections with an overdue answer, and those idle for connections_max_idle_ms."""
         for node, connection in list(self._connections.items()):
             if connection.deadline <= now:
-                connection.close(TimeoutError("no answer within request_timeout_ms"))
-            elif not connection.in_flight and connection.last_used + self._max_idle <= now:
-                self._drop(node, ConnectionAbortedError("idle for connections_max_idle_ms"))
+                step = connection.state.value
+                connection.close(TimeoutError(f"no answer within request_timeout_ms ({step})"))
+            elif not connection.in_flight and self._ends_at(connection) <= now:
+                self._drop(node, ConnectionAbortedError("idle for connections_max_idle_ms, or login used up"))
         self._bury(now)
 
     def close(self) -> None:
@@ -144,22 +160,34 @@ class NetworkClient:
         self._bury(now)  # the new socket may get a closed one's number
         if node not in self._addresses or self._retry_at.get(node, 0.0) > now:
             return False
-        failures = self._failures.get(node, 0)
-        timeout = min(_SETUP_TIMEOUT_S, self._config.request_timeout_ms / 1000)
         try:
-            connection = Connection(
-                self._addresses[node], self._config.client_id, now, timeout, attempt=failures
-            )
+            connection = self._open(node, now)
         except OSError as error:
             self._note_failure(node, now, error)
             return False
+        if connection is None:
+            return False
         self._connections[node] = connection
-        self._selector.register(connection.socket, connection.interest, node)
+        self._selector.register(connection.fd, connection.interest, node)
         return True
 
+    def _open(self, node: int, now: float) -> Connection | None:
+        """Start connecting to the next of the host's addresses; None while its name is looked up."""
+        address = self._addresses[node]
+        found = self._resolve(address)
+        if found is None:
+            return None
+        target = found[self._failures.get(node, 0) % len(found)]
+        timeout = min(_SETUP_TIMEOUT_S, self._config.request_timeout_ms / 1000)
+        return Connection(address, target, self._config.client_id, self._security, now, timeout)
+
+    def _ends_at(self, connection: Connection) -> float:
+        """Return when to close a connection that waits for nothing."""
+        return min(connection.last_used + self._max_idle, connection.expires_at)
+
     def _watch(self, node: int, connection: Connection) -> None:
-        if self._selector.get_key(connection.socket).events != connection.interest:
-            self._selector.modify(connection.socket, connection.interest, node)
+        if self._selector.get_key(connection.fd).events != connection.interest:
+            self._selector.modify(connection.fd, connection.interest, node)
 
     def _longest_sleep(self, now: float) -> float:
         """Return the seconds until a connection needs us although nothing happens on it."""
@@ -167,7 +195,9 @@ class NetworkClient:
         for connection in self._connections.values():
             limits.append(connection.deadline - now)
             if not connection.in_flight:
-                limits.append(connection.last_used + self._max_idle - now)
+                limits.append(self._ends_at(connection) - now)
+            if connection.muted_until > now:
+                limits.append(connection.muted_until - now)
             if connection.state is not ConnectionState.READY:
                 limits.append(_IMPATIENT_S)
         return min(limits)
@@ -194,9 +224,11 @@ class NetworkClient:
         self._retry_at[node] = now + self._backoff.seconds(self._failures[node])
         self.trouble = error
         self.on_lost()
+        if isinstance(error, AuthenticationError):
+            self.on_refused(node, error)
         log.info("node %d at %s: %r", node, self._addresses.get(node), error)
 
     def _drop(self, node: int, reason: BaseException) -> None:
         connection = self._connections.pop(node)
-        self._selector.unregister(connection.socket)
+        self._selector.unregister(connection.fd)
         connection.close(reason)

@@ -8,31 +8,42 @@ Rules of the default one (KIP-480, KIP-794):
 - a key always goes to `murmur2(key) % number of partitions`, whether or not that one is available:
   equal keys must stay together, and must agree with every Java client;
 - without a key, stick to one partition for `batch_size` bytes, then move to a random other, so that
-  batches fill up instead of every partition getting a crumb.
+  batches fill up instead of every partition getting a crumb;
+- where batches queue up (a slow broker leads there), move to less often.
 
-Leaves out: adaptive choice (slower brokers get less) and racks.
+Leaves out: racks.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+from kafkalab.producer.record import TopicPartition
 
 _M = 0x5BD1E995
 _32_BITS = 0xFFFFFFFF
 
 
+Load: TypeAlias = Callable[[], Mapping[int, int]]
+"""Tells how many batches wait in each partition of a topic that has any."""
+
+
 class Partitions(tuple[int, ...]):
-    """All partition ids of a topic; `available` are those that have a leader now."""
+    """All partition ids of a topic, from 0; `available` are those that have a leader now."""
 
     available: tuple[int, ...]
+    targets: Mapping[int, TopicPartition]
 
-    def __new__(cls, ids: Iterable[int], available: Iterable[int] | None = None) -> Partitions:
+    def __new__(
+        cls, ids: Iterable[int], available: Iterable[int] | None = None, topic: str = ""
+    ) -> Partitions:
         """Make it of all ids; `available` None means all of them."""
         self = super().__new__(cls, ids)
         self.available = tuple(self if available is None else available)
+        self.targets = {number: TopicPartition(topic, number) for number in self}
         return self
 
 
@@ -47,45 +58,58 @@ class DefaultPartitioner:
     """Hash the key, or stick to a partition for a batch (Java: `BuiltInPartitioner`).
 
     `sticky_bytes` is how much one partition gets before the next is drawn; the producer sets it to
-    its batch_size. `seed` makes the draws repeatable.
+    its batch_size. With `adaptive` (partitioner.adaptive.partitioning.enable) a partition with waiting
+    batches is drawn less often. `seed` makes the draws repeatable.
     """
 
     def __init__(
-        self, *, ignore_keys: bool = False, sticky_bytes: int = 16384, seed: int | None = None
+        self,
+        *,
+        ignore_keys: bool = False,
+        sticky_bytes: int = 16384,
+        adaptive: bool = True,
+        seed: int | None = None,
     ) -> None:
         self.ignore_keys = ignore_keys
         self.sticky_bytes = sticky_bytes
+        self.adaptive = adaptive
         self._random = random.Random(seed)  # noqa: S311 - balance, not secrecy
         self._sticky: dict[str, int] = {}
-        self._produced: dict[str, int] = {}
+        self._since: dict[str, int] = {}
 
-    def partition(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:  # noqa: ARG002
+    def partition(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:
         """Return the key's partition, or the topic's current sticky one."""
         if key is not None and not self.ignore_keys:
             return partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)]
         current = self._sticky.get(topic)
-        if current is None or current not in partitions:
-            current = self._sticky[topic] = self._draw(partitions)
+        if current is None or current >= len(partitions):
+            current = self._sticky[topic] = self._draw(partitions, {})
         return current
 
-    def on_append(
-        self, topic: str, partition: int, size: int, batch_full: bool, partitions: Partitions
-    ) -> None:
-        """Count `size` bytes appended without a key; move on once the partition had its share.
+    def on_new_batch(
+        self, target: TopicPartition, appended: int, size: int, partitions: Partitions, load: Load
+    ) -> int:
+        """Return the partition for a record without a key that needs a new batch.
 
-        It waits for the open batch to be full, so that the switch never leaves a small batch behind,
-        unless twice the share has gone there already.
+        `target` was chosen for it and has got `appended` bytes so far; `size` is the record's; `load` tells
+        how many batches wait in each partition that has any. The batch before is complete, so this is the
+        moment to move on, if the partition had its share.
         """
-        if self._sticky.get(topic) != partition:
-            return
-        produced = self._produced.get(topic, 0) + size
-        if produced >= self.sticky_bytes and (batch_full or produced >= 2 * self.sticky_bytes):
-            self._sticky[topic] = self._draw(partitions)
-            produced = 0
-        self._produced[topic] = produced
+        topic, partition = target
+        since = self._since.setdefault(topic, appended)
+        if self._sticky.get(topic) != partition or appended + size - since < self.sticky_bytes:
+            return partition
+        del self._since[topic]
+        self._sticky[topic] = self._draw(partitions, load() if self.adaptive else {})
+        return self._sticky[topic]
 
-    def _draw(self, partitions: Partitions) -> int:
-        return self._random.choice(partitions.available or partitions)
+    def _draw(self, partitions: Partitions, waiting: Mapping[int, int]) -> int:
+        """Draw one at random, one with the longest queue with 1/(n+1) of the chance of an empty one."""
+        most = 1 + max(waiting.values(), default=0)
+        while True:
+            drawn = self._random.choice(partitions.available or partitions)
+            if self._random.random() * most < most - waiting.get(drawn, 0):
+                return drawn
 
 
 class RoundRobinPartitioner:
@@ -97,7 +121,7 @@ class RoundRobinPartitioner:
     def __init__(self) -> None:
         self._next: dict[str, int] = {}
 
-    def partition(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:  # noqa: ARG002
+    def partition(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:
         """Return the next available partition."""
         turn = self._next.get(topic, 0)
         self._next[topic] = turn + 1

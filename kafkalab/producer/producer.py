@@ -11,7 +11,7 @@ with the delivery (metadata, memory, size, brokers) reaches the caller through t
 once; send() waits for nothing but metadata and memory, max_block_ms at most. Any number of threads
 may send.
 
-Leaves out, for now: idempotence and transactions.
+Leaves out: what happens when it is forgotten or forked (lifecycle.py).
 """
 
 from __future__ import annotations
@@ -19,26 +19,42 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from kafka.errors import KafkaError
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
+from kafkalab.producer import lifecycle
 from kafkalab.producer import sender as io
-from kafkalab.producer.accumulator import Appended, RecordAccumulator
-from kafkalab.producer.batch import TopicPartition
+from kafkalab.producer.accumulator import RecordAccumulator
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import ProducerClosedError, RecordTooLargeError, UnknownPartitionError
+from kafkalab.producer.errors import (
+    ProducerClosedError,
+    ProducerForkedError,
+    UnknownPartitionError,
+)
 from kafkalab.producer.futures import DeliveryFuture, failed
+from kafkalab.producer.idempotence import Idempotence
 from kafkalab.producer.interceptors import ProducerInterceptors
 from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.network_client import NetworkClient
+from kafkalab.producer.ordering import OneAtATime, Ordering
 from kafkalab.producer.partitioners import DefaultPartitioner, Partitions
-from kafkalab.producer.record import Header, ProducerRecord, RecordMetadata, check_record, check_topic
-from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, record_size
-from kafkalab.producer.serializers import serialize
+from kafkalab.producer.record import (
+    Header,
+    ProducerRecord,
+    RecordMetadata,
+    TopicPartition,
+    check_record,
+    check_topic,
+)
+from kafkalab.producer.record_batch import RawRecord, body_size, record_size
+from kafkalab.producer.serializers import bytes_serializer, serialize
 from kafkalab.producer.tracing import Tracer
+from kafkalab.producer.transactions import TransactionManager, transactions_of
 
 
 class Producer:
@@ -59,16 +75,26 @@ class Producer:
         self.config = config = ProducerConfig.of(settings)
         self.interceptors = ProducerInterceptors(config.interceptors)
         self.partitioner = config.partitioner or DefaultPartitioner(
-            ignore_keys=config.partitioner_ignore_keys, sticky_bytes=max(config.batch_size, 1)
+            ignore_keys=config.partitioner_ignore_keys,
+            sticky_bytes=max(config.batch_size, 1),
+            adaptive=config.partitioner_adaptive_partitioning_enable,
         )
         self.metadata = Metadata(config)
         self.accumulator = accumulator(config, trace)
-        self.sender = io.Sender(config, self.accumulator, self.metadata, NetworkClient(config), trace)
-        self._on_append = getattr(self.partitioner, "on_append", None)
+        self.ordering = ordering_of(config, trace)
+        client = NetworkClient(config)
+        self.sender = io.Sender(config, self.accumulator, self.metadata, client, self.ordering, trace)
         self._trace = trace if trace is not None and trace.records else None
+        self._in_transaction = self.ordering if isinstance(self.ordering, TransactionManager) else None
+        self._watched = self._trace is not None or bool(self.interceptors)
+        self._takes_bytes = config.value_serializer is bytes_serializer
+        self._choose = self.partitioner.partition
+        self._on_new_batch = getattr(self.partitioner, "on_new_batch", None)
         self._numbers = itertools.count()
-        self._closed = False
+        self._refusal: Exception | None = None
+        self._gate = self._in_transaction.check_send if self._in_transaction is not None else None
         self._thread = io.start(self.sender, name=f"{config.client_id}-network-thread")
+        lifecycle.watch(self)
 
     def send(
         self,
@@ -85,21 +111,28 @@ class Producer:
         ValueError for a record that cannot be one, UnknownPartitionError, ProducerClosedError and what
         serializers and partitioner raise. All else is an error of the future.
         """
-        if self._closed:
-            raise ProducerClosedError("the producer is closed: make a new one to send more")
-        deadline = time.monotonic() + self.config.max_block_ms / 1000
-        number = None if self._trace is None else next(self._numbers)
-        record = ProducerRecord(topic, value, key, partition, headers or (), timestamp_ms)
-        record = self._intercept(record, number)
-        check_record(record)
-        key_bytes, value_bytes = self._serialize(record, number)
+        if self._gate is not None:  # closed, forked, or transactional
+            self._gate()
+        number = None
+        if self._watched:  # by interceptors, or by a trace that wants to hear of every record
+            number, record = self._intercept(topic, value, key, partition, headers, timestamp_ms)
+            topic, value, key, partition, headers, timestamp_ms = record
+        known = type(topic) is str and topic in self.metadata.topics
+        if not known or partition is not None or headers or timestamp_ms is not None:
+            headers = check_record(topic, partition, headers, timestamp_ms)
+        if key is not None or type(value) is not bytes or not self._takes_bytes:
+            key, value = self._serialize(topic, key, value)
+        if timestamp_ms is None:
+            timestamp_ms = time.time_ns() // 1_000_000
         try:
-            future = self._accept(record, key_bytes, value_bytes, deadline, number)
+            future = self._append(topic, partition, (timestamp_ms, key, value, headers or ()), number)
         except (UnknownPartitionError, ProducerClosedError):
             raise
         except KafkaError as error:
-            future = failed(record.topic, record.partition, error)
-        if self.interceptors:
+            if self._in_transaction is not None:
+                self._in_transaction.note_failure(error)
+            future = failed(topic, partition, error)
+        if number is not None and self.interceptors:
             future.add_done_callback(self._tell_interceptors)
         return future
 
@@ -110,14 +143,18 @@ class Producer:
         """
         if threading.current_thread() is self._thread:
             raise RuntimeError("flush() in a callback waits for itself: call it on another thread")
+        self._check_not_forked()
         self.accumulator.flush()
 
     def close(self, timeout: float | None = None) -> None:
         """Deliver what was accepted, `timeout` seconds at most (None: as long as it takes), and end.
 
-        What is not acknowledged by then fails with ProducerClosedError. Closing twice is no error.
+        What is not acknowledged by then fails with ProducerClosedError; an open transaction is aborted.
+        Closing twice is no error.
         """
-        self._closed = True
+        if isinstance(self._refusal, ProducerForkedError):
+            return  # threads and connections are the parent's
+        self.disown(ProducerClosedError("the producer is closed: make a new one to send more"))
         self.accumulator.close()
         self.metadata.close()
         self.sender.close()
@@ -131,7 +168,58 @@ class Producer:
     def partitions_for(self, topic: str) -> Partitions:
         """Return the topic's partition ids, waiting up to max_block_ms; raises MetadataTimeoutError."""
         check_topic(topic)
-        return self.metadata.partitions(topic, time.monotonic() + self.config.max_block_ms / 1000)
+        self._check_not_forked()
+        return self.metadata.partitions(topic, self._deadline())
+
+    @property
+    def _transactions(self) -> TransactionManager:
+        self._check_not_forked()
+        return transactions_of(self.ordering)
+
+    def init_transactions(self) -> None:
+        """Get ready for transactions, and fence older producers of this transactional_id."""
+        self._transactions.init_transactions()
+
+    def begin_transaction(self) -> None:
+        """Open a transaction: what is sent from now on becomes visible together, or never."""
+        self._transactions.begin_transaction()
+
+    def send_offsets_to_transaction(
+        self, offsets: Mapping[Any, int | OffsetAndMetadata], group_metadata: str | ConsumerGroupMetadata
+    ) -> None:
+        """Commit a consumer group's offsets with the transaction: {partition: the next offset to read}."""
+        self._transactions.send_offsets_to_transaction(offsets, group_metadata)
+
+    def commit_transaction(self) -> None:
+        """Make everything sent in the transaction visible; raises what made a record of it fail."""
+        self._transactions.commit_transaction()
+
+    def abort_transaction(self) -> None:
+        """Give up the transaction: consumers that read committed records never see any of it."""
+        self._transactions.abort_transaction()
+
+    def metrics(self) -> dict[str, float]:
+        """Return how much was done so far, by the names of the Java client's metrics where it has them."""
+        counted, pool = self.sender.counted, self.accumulator.pool
+        batches = max(counted["batches"], 1)
+        return {
+            "buffer_total_bytes": pool.total,
+            "buffer_available_bytes": pool.available,
+            "waiting_threads": pool.waiting,
+            "request_total": counted["requests"],
+            "batch_total": counted["batches"],
+            "batch_split_total": counted["splits"],
+            "record_send_total": counted["records"],
+            "record_retry_total": counted["retries"],
+            "record_error_total": counted["record_errors"],
+            "byte_total": counted["bytes"],
+            "batch_size_avg": counted["bytes"] / batches,
+            "records_per_batch_avg": counted["records"] / batches,
+        }
+
+    def disown(self, reason: Exception) -> None:
+        """Take no more records, and say why: this one was closed, or is a copy in a forked process."""
+        self._refusal, self._gate = reason, self._refuse
 
     def __enter__(self) -> Self:
         return self
@@ -143,75 +231,88 @@ class Producer:
 
     # --- the four steps ---------------------------------------------------------------------------
 
-    def _intercept(self, record: ProducerRecord, number: int | None) -> ProducerRecord:
-        if self._trace is not None:
-            self._trace("send", record=number, topic=record.topic)
-        if self.interceptors:
-            record = self.interceptors.on_send(record)
-            if self._trace is not None:
-                self._trace("intercepted", record=number)
-        return record
+    def _intercept(self, *fields: Any) -> tuple[int, ProducerRecord]:
+        number, record = next(self._numbers), ProducerRecord(*fields)
+        self._tell("send", number, topic=record.topic)
+        record = self.interceptors.on_send(record)
+        self._tell("intercepted", number)
+        return number, record
 
-    def _serialize(self, record: ProducerRecord, number: int | None) -> tuple[bytes | None, bytes | None]:
-        key = serialize(self.config.key_serializer, record.topic, record.key, "key")
-        value = serialize(self.config.value_serializer, record.topic, record.value, "value")
-        if self._trace is not None:
-            self._trace("serialized", record=number, key=key, value=value)
-        return key, value
+    def _serialize(self, topic: str, key: Any, value: Any) -> tuple[bytes | None, bytes | None]:
+        key = serialize(self.config.key_serializer, topic, key, "key")
+        return key, serialize(self.config.value_serializer, topic, value, "value")
 
-    def _accept(
-        self,
-        record: ProducerRecord,
-        key: bytes | None,
-        value: bytes | None,
-        deadline: float,
-        number: int | None,
+    def _append(
+        self, topic: str, partition: int | None, record: RawRecord, number: int | None
     ) -> DeliveryFuture:
-        timestamp = int(time.time() * 1000) if record.timestamp_ms is None else record.timestamp_ms
-        headers = record.headers and tuple((name, content) for name, content in record.headers)
-        raw = RawRecord(timestamp, key, value, headers)  # with headers of its own: the caller's may change
-        size = record_size(raw)
-        self._check_size(HEADER_SIZE + size)
-        partitions = self.metadata.partitions(record.topic, deadline, partition=record.partition)
-        target = TopicPartition(record.topic, self._partition(record, key, value, partitions))
-        if self._trace is not None:
-            self._trace("partitioned", record=number, topic=target.topic, partition=target.partition)
-        appended = self.accumulator.append(target, raw, deadline)
-        self._after_append(
-            appended, size, sticky=key is None and record.partition is None, partitions=partitions
+        """Choose the partition and append the record there; wait for metadata and memory if need be."""
+        _, key, value, _ = record
+        deadline = 0.0
+        partitions = self.metadata.topics.get(topic)
+        if partitions is None or (partition is not None and partition >= len(partitions)):
+            self.accumulator.check_size(record)  # before any traffic
+            deadline = self._deadline()
+            partitions = self.metadata.partitions(topic, deadline, partition=partition)
+        chosen = self._choose(topic, key, value, partitions) if partition is None else partition
+        try:
+            target = partitions.targets[chosen]
+        except KeyError:
+            raise self._no_such_partition(chosen, topic, partitions) from None
+        if number is not None:
+            self._tell("serialized", number, key=key, value=value)
+            self._tell("partitioned", number, **target._asdict())
+        future = self.accumulator.try_append(target, record)
+        if future is None:
+            movable = partitions if key is None and partition is None else None
+            future = self._open_batch(target, record, movable, deadline or self._deadline())
+        if number is not None:
+            self._tell("appended", number, **future.target._asdict(), batch=future.batch)
+        return future
+
+    def _open_batch(
+        self, target: TopicPartition, record: RawRecord, movable: Partitions | None, deadline: float
+    ) -> DeliveryFuture:
+        """Open a batch; a record that may go anywhere (in `movable`) may move on to another partition."""
+        if movable is not None and self._on_new_batch is not None:
+            load = partial(self.accumulator.waiting, target.topic)
+            appended, size = self.accumulator.appended(target), record_size(body_size(record))
+            target = movable.targets[self._on_new_batch(target, appended, size, movable, load)]
+            future = self.accumulator.try_append(target, record)
+            if future is not None:
+                return future
+        return self.accumulator.open_batch(target, record, deadline)
+
+    def _no_such_partition(self, chosen: object, topic: str, partitions: Partitions) -> ValueError:
+        return ValueError(
+            f"{self.partitioner!r} chose partition {chosen!r} of topic {topic!r}, "
+            f"which has {list(partitions)}: return one of these numbers"
         )
+
+    def _tell(self, name: str, number: int, **data: Any) -> None:
         if self._trace is not None:
-            batch = appended.batch
-            self._trace(
-                "appended", record=number, topic=target.topic, partition=target.partition, batch=batch.number
-            )
-        return appended.future
-
-    def _check_size(self, size: int) -> None:
-        if size > self.config.max_request_size:
-            limit = f"max_request_size={self.config.max_request_size}"
-            raise RecordTooLargeError(f"{size} bytes in a batch exceed {limit}: raise it, or send less")
-
-    def _partition(
-        self, record: ProducerRecord, key: bytes | None, value: bytes | None, partitions: Partitions
-    ) -> int:
-        if record.partition is not None:
-            return record.partition
-        chosen = self.partitioner.partition(record.topic, key, value, partitions)
-        if not isinstance(chosen, int) or chosen not in partitions:
-            raise ValueError(
-                f"{self.partitioner!r} chose partition {chosen!r} of topic {record.topic!r}, "
-                f"which has {list(partitions)}: return one of these numbers"
-            )
-        return chosen
-
-    def _after_append(self, appended: Appended, size: int, *, sticky: bool, partitions: Partitions) -> None:
-        """Let a partitioner that balances by bytes know where they went."""
-        if sticky and self._on_append is not None:
-            topic, partition = appended.batch.target
-            self._on_append(topic, partition, size, appended.batch_full, partitions)
+            self._trace(name, record=number, **data)
 
     def _tell_interceptors(self, future: DeliveryFuture) -> None:
         error = future.exception(0)
         metadata: RecordMetadata | None = future.result(0) if error is None else None
         self.interceptors.on_acknowledgement(metadata, error)
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self.config.max_block_ms / 1000
+
+    def _refuse(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+
+    def _check_not_forked(self) -> None:
+        if isinstance(self._refusal, ProducerForkedError):
+            self._refuse()
+
+
+def ordering_of(config: ProducerConfig, trace: Tracer | None = None) -> Ordering:
+    """Return who decides on the order of batches, for these settings."""
+    if config.transactional_id is not None:
+        return TransactionManager(config, trace)
+    if config.enable_idempotence:
+        return Idempotence(config)
+    return OneAtATime() if config.max_in_flight_requests_per_connection == 1 else Ordering()

@@ -23,6 +23,16 @@ _LATEST = 2**63 - 1  # a timestamp is a signed 64-bit number
 _LEGAL_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
+class TopicPartition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
 class ProducerRecord(NamedTuple):
     """One record, as the application means it (Java: `ProducerRecord`).
 
@@ -51,30 +61,30 @@ class RecordMetadata(NamedTuple):
     timestamp_ms: int
 
 
-def check_record(record: ProducerRecord) -> None:
-    """Refuse what no broker could store, before anything is buffered.
+def check_record(topic: object, partition: object, headers: object, timestamp_ms: object) -> Sequence[Header]:
+    """Refuse what no broker could store, before anything is buffered; return the headers, copied.
 
     Raises TypeError or ValueError naming the field, the value and what is allowed.
     """
-    check_topic(record.topic)
-    if record.partition is not None:
-        _check_natural(
-            "partition", record.partition, "a number from 0, or None to let the partitioner choose"
+    check_topic(topic)
+    if partition is not None:
+        _check_natural("partition", partition, "a number from 0, or None to let the partitioner choose")
+    if timestamp_ms is not None:
+        _check_timestamp(timestamp_ms)
+    return _checked_headers(headers) if headers else ()
+
+
+def _check_timestamp(timestamp_ms: Any) -> None:
+    _check_natural("timestamp_ms", timestamp_ms, "milliseconds since 1970, or None for now")
+    if timestamp_ms > _LATEST:
+        raise ValueError(
+            f"timestamp_ms={timestamp_ms} is later than Kafka can say ({_LATEST}): "
+            "give milliseconds since 1970, or None for now"
         )
-    if record.timestamp_ms is not None:
-        _check_natural("timestamp_ms", record.timestamp_ms, "milliseconds since 1970, or None for now")
-        if record.timestamp_ms > _LATEST:
-            raise ValueError(
-                f"timestamp_ms={record.timestamp_ms} is later than Kafka can say ({_LATEST}): "
-                "give milliseconds since 1970, or None for now"
-            )
-        if 0.5 < record.timestamp_ms / time.time() < 2:
-            warnings.warn(
-                f"timestamp_ms={record.timestamp_ms} looks like seconds: Kafka wants milliseconds",
-                stacklevel=4,
-            )
-    if record.headers:
-        _check_headers(record.headers)
+    if 0.5 < timestamp_ms / time.time() < 2:
+        warnings.warn(
+            f"timestamp_ms={timestamp_ms} looks like seconds: Kafka wants milliseconds", stacklevel=5
+        )
 
 
 def check_topic(topic: object) -> None:
@@ -100,7 +110,7 @@ def _check_natural(name: str, value: object, allowed: str) -> None:
         raise ValueError(f"{name}={value} is negative: give {allowed}")
 
 
-def _check_headers(headers: object) -> None:
+def _checked_headers(headers: object) -> Sequence[Header]:
     wanted = 'headers are a list of (str, bytes or None) pairs, such as [("trace", b"42")]'
     if not isinstance(headers, Sequence):
         raise TypeError(f"{wanted}; got a {type(headers).__name__}")
@@ -110,3 +120,4 @@ def _check_headers(headers: object) -> None:
                 continue
             case _:
                 raise TypeError(f"{wanted}; got {header!r}")
+    return tuple((name, value) for name, value in headers)  # the caller's list may change

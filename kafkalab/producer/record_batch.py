@@ -9,34 +9,28 @@ A record holds differences to it, as zigzag varints, and its key, value and head
 Rules: the CRC-32C covers everything from `attributes` on, so the broker may set the base offset
 without computing it anew; a null key or value has length -1; only the records are compressed.
 
-Leaves out: reading. The brokers, and consumers that are not ours, do that.
+Leaves out: choosing what goes into a batch (accumulator.py), and the codecs (compression.py).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 from crc32c import crc32c
 
 from kafkalab.producer.record import Header
 
-
-class RawRecord(NamedTuple):
-    """A record as the brokers see it: timestamp in ms since 1970, serialized key and value, headers."""
-
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header] = ()
-
+RawRecord: TypeAlias = tuple[int, bytes | None, bytes | None, Sequence[Header]]
+"""A record as the brokers see it: timestamp in ms since 1970, serialized key and value, headers."""
 
 _FRAME = struct.Struct(">qiibI")  # base offset, length, partition leader epoch, magic, crc
 _CHECKED = struct.Struct(">hiqqqhii")  # attributes, last offset delta, timestamps, producer, count
 HEADER_SIZE = _FRAME.size + _CHECKED.size
 _LENGTH_STARTS = 12  # the length counts what follows base offset and length
 _MAGIC = 2
+_TRANSACTIONAL = 0x10
 _LEADER_EPOCH = 0  # the broker writes its own, like the base offset; neither is under the CRC
 
 
@@ -46,85 +40,132 @@ class ProducerState(NamedTuple):
     producer_id: int = -1
     epoch: int = -1
     base_sequence: int = -1
+    transactional: bool = False
 
 
-def encode_batch(
-    records: Sequence[RawRecord],
-    state: ProducerState = ProducerState(),  # noqa: B008 - immutable
-    codec: int = 0,
-    compress: Callable[[bytes], bytes] | None = None,
-) -> bytes:
-    """Return the batch of `records` (at least one), compressed by `compress` and marked with `codec`."""
-    payload = encode_records(records)
-    if compress is not None:
-        payload = compress(payload)
-    timestamps = [record.timestamp_ms for record in records]
-    last = len(records) - 1
-    checked = _CHECKED.pack(codec, last, timestamps[0], max(timestamps), *state, last + 1)
-    length = HEADER_SIZE - _LENGTH_STARTS + len(payload)
-    crc = crc32c(payload, crc32c(checked))
-    return b"".join((_FRAME.pack(0, length, _LEADER_EPOCH, _MAGIC, crc), checked, payload))
+NOBODY = ProducerState()
+
+
+class Payload(NamedTuple):
+    """Records as bytes, perhaps compressed, and what the batch's header says of them."""
+
+    data: bytes
+    records: int
+    base_timestamp: int
+    max_timestamp: int
+    codec: int = 0
+
+
+def encode_batch(payload: Payload, state: ProducerState = NOBODY) -> bytes:
+    """Return the batch: its header, and the payload behind it."""
+    data, count, base_timestamp, max_timestamp, codec = payload
+    attributes = codec | _TRANSACTIONAL * state.transactional
+    checked = _CHECKED.pack(attributes, count - 1, base_timestamp, max_timestamp, *state[:3], count)
+    length = HEADER_SIZE - _LENGTH_STARTS + len(data)
+    crc = crc32c(data, crc32c(checked))
+    return b"".join((_FRAME.pack(0, length, _LEADER_EPOCH, _MAGIC, crc), checked, data))
 
 
 def encode_records(records: Sequence[RawRecord]) -> bytes:
-    """Return the records one after the other, numbered from 0, timed from the first."""
-    base = records[0].timestamp_ms
+    """Return the records (at least one) one after the other, numbered from 0, timed from the first."""
+    base = records[0][0]
     encoded: list[bytes] = []
     for offset_delta, (timestamp, key, value, headers) in enumerate(records):
         body = b"".join(
             (
                 b"\0",  # attributes: none are defined for a record
-                varint(timestamp - base),
-                varint(offset_delta),
-                _NULL if key is None else varint(len(key)) + key,
-                _NULL if value is None else varint(len(value)) + value,
+                VARINT[timestamp - base],
+                VARINT[offset_delta],
+                _NULL if key is None else VARINT[len(key)] + key,
+                _NULL if value is None else VARINT[len(value)] + value,
                 encode_headers(headers) if headers else b"\0",
             )
         )
-        encoded += varint(len(body)), body
+        encoded += VARINT[len(body)], body
     return b"".join(encoded)
 
 
 def encode_headers(headers: Sequence[Header]) -> bytes:
     """Return the count of headers, then name and value of each."""
-    parts = [varint(len(headers))]
+    parts = [VARINT[len(headers)]]
     for name, value in headers:
         encoded = name.encode()
-        parts += varint(len(encoded)), encoded
-        parts += (_NULL,) if value is None else (varint(len(value)), value)
+        parts += VARINT[len(encoded)], encoded
+        parts += (_NULL,) if value is None else (VARINT[len(value)], value)
     return b"".join(parts)
 
 
-def record_size(record: RawRecord, offset_delta: int = 0, timestamp_delta: int = 0) -> int:
-    """Return how many bytes the record will take in the batch, without encoding it."""
+def decode_records(payload: bytes, count: int, base_timestamp: int) -> Iterator[RawRecord]:
+    """Yield the `count` records of an uncompressed payload, as encode_records() was given them."""
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        number = shift = 0
+        while True:
+            byte = payload[at]
+            at += 1
+            number |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return number >> 1 ^ -(number & 1)
+
+    def content() -> bytes | None:
+        nonlocal at
+        size = varint()
+        if size < 0:
+            return None
+        at += size
+        return payload[at - size : at]
+
+    for _ in range(count):
+        varint()  # length
+        at += 1  # attributes
+        timestamp = base_timestamp + varint()
+        varint()  # offset delta
+        key, value = content(), content()
+        headers = tuple(((content() or b"").decode(), content()) for _ in range(varint()))
+        yield timestamp, key, value, headers
+
+
+def body_size(record: RawRecord) -> int:
+    """Return how many bytes the record takes in a batch, without its length, if both deltas take one."""
     _, key, value, headers = record
-    size = 5 + (len(encode_headers(headers)) if headers else 1)  # five parts of a byte, unless they need more
-    if not 0 <= timestamp_delta < 64:
-        size += len(varint(timestamp_delta)) - 1
-    if offset_delta >= 64:
-        size += len(varint(offset_delta)) - 1
-    if key is not None:
-        size += len(varint(len(key))) - 1 + len(key)
+    size = 6  # attributes, two deltas, two lengths, count of headers: of a byte each, unless they need more
     if value is not None:
-        size += len(varint(len(value))) - 1 + len(value)
-    return size + len(varint(size))
+        length = len(value)
+        size += length if length < 64 else length + len(VARINT[length]) - 1
+    if key is not None:
+        length = len(key)
+        size += length if length < 64 else length + len(VARINT[length]) - 1
+    return size + len(encode_headers(headers)) - 1 if headers else size
 
 
-def _zigzag(number: int) -> bytes:
-    """Encode a signed number in 7-bit groups, low first, small magnitudes short."""
-    rest = number << 1 ^ number >> 63
-    encoded = bytearray()
-    while rest > 0x7F:
-        encoded.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    encoded.append(rest)
-    return bytes(encoded)
+def record_size(body: int, offset_delta: int = 0, timestamp_delta: int = 0) -> int:
+    """Return how many bytes a record with a body of this `body_size` takes in a batch, exactly."""
+    if offset_delta > 63:
+        body += 1 if offset_delta < 8192 else len(VARINT[offset_delta]) - 1
+    if not 0 <= timestamp_delta < 64:
+        body += len(VARINT[timestamp_delta]) - 1
+    return body + (1 if body < 64 else 2 if body < 8192 else len(VARINT[body]))
 
 
-_SMALL = [_zigzag(number) for number in range(8192)]  # all that take one or two bytes
-_NULL = _zigzag(-1)
+class _Varints(dict[int, bytes]):
+    """Signed numbers as zigzag varints: 7 bits a byte, low ones first, small magnitudes short.
+
+    Lengths and deltas are nearly always in the table; others are encoded when asked for.
+    """
+
+    def __missing__(self, number: int) -> bytes:
+        rest = number << 1 ^ number >> 63
+        encoded = bytearray()
+        while rest > 0x7F:
+            encoded.append(rest & 0x7F | 0x80)
+            rest >>= 7
+        encoded.append(rest)
+        return bytes(encoded)
 
 
-def varint(number: int) -> bytes:
-    """Return `number` as a zigzag varint; lengths and deltas are nearly always in the table."""
-    return _SMALL[number] if 0 <= number < 8192 else _zigzag(number)
+VARINT = _Varints()
+VARINT.update({number: VARINT[number] for number in range(-1, 8192)})  # all that take one or two bytes
+_NULL = VARINT[-1]

@@ -1,16 +1,18 @@
 """Sender: the I/O thread. It takes batches to their leaders and brings the outcomes back.
 
 One turn of its loop, top to bottom:
-    ask for metadata when due → give up what is too old → drain ready batches, a request per leader
-    → sleep until bytes move, a batch becomes ready or somebody calls wakeup()
+    ask for metadata when due → let the ordering ask for what it needs → give up what is too old
+    → drain ready batches, a request per leader → sleep until bytes move, a batch becomes ready or
+    somebody calls wakeup()
 
-What an answer means for a batch:
-    no error                           acknowledged: the futures learn their offsets
-    retriable error or lost connection back to the accumulator, while retries and time are left
-    any other error                    failed: the futures raise it
-An answer to a batch that was given up meanwhile is ignored: each outcome is told once.
+What an answer means for a batch is the ordering's verdict (ordering.py):
+    no error      acknowledged: the futures learn their offsets
+    RETRY         back to the accumulator, while retries and time are left
+    FAIL          the futures raise the error
+A batch too large for the broker is split, if it has more than one record. An answer to a batch that
+was given up meanwhile is ignored: each outcome is told once.
 
-Leaves out: sockets (network_client.py) and producer ids.
+Leaves out: sockets (network_client.py) and producer ids (idempotence.py).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -27,15 +29,16 @@ from kafka import errors as kafka_errors
 from kafka.protocol.producer import ProduceRequest
 
 from kafkalab.producer.accumulator import RecordAccumulator
-from kafkalab.producer.batch import BatchState, ProducerBatch, TopicPartition
+from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import DeliveryTimeoutError, ProducerClosedError
+from kafkalab.producer.errors import DeliveryTimeoutError, ProducerClosedError, Remedy, remedy
 from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.network_client import NetworkClient
+from kafkalab.producer.ordering import Ordering, Verdict
+from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.tracing import Tracer
 
 log = logging.getLogger(__name__)
-PRODUCE_MAX_VERSION = 12  # 13 names topics by id
 
 
 class Sender:
@@ -47,26 +50,32 @@ class Sender:
         accumulator: RecordAccumulator,
         metadata: Metadata,
         client: NetworkClient,
+        ordering: Ordering,
         trace: Tracer | None = None,
     ) -> None:
         self._config = config
         self._accumulator = accumulator
         self._metadata = metadata
         self._client = client
+        self._ordering = ordering
         self._trace = trace
-        self._in_flight: dict[int, ProducerBatch] = {}
+        self._in_flight: dict[ProducerBatch, None] = {}  # a set that keeps its order
         self._asking = False
         self._next_expiry = 0.0
         self._closing = False
         self._aborting = False
+        self.counted: Counter[str] = Counter()
+        """How many requests, batches, records, bytes, retries, splits and record errors there were so far."""
         accumulator.wakeup = metadata.wakeup = client.wakeup
+        accumulator.admits = ordering.admits
+        ordering.attach(client.wakeup, accumulator.incomplete, accumulator.flushing)
         client.on_lost = metadata.want_update  # the broker may have died, and others lead now
 
     def run(self) -> None:
         """Loop until closed and nothing is left to deliver, or the time to close is over."""
         end: BaseException = ProducerClosedError("the producer was closed before this was acknowledged")
         try:
-            while not self._aborting and not (self._closing and not self._accumulator.incomplete()):
+            while not self._aborting and not (self._closing and self._finished()):
                 self.run_once(time.monotonic())
         except BaseException as error:
             log.exception("the I/O thread died")
@@ -76,6 +85,7 @@ class Sender:
             self._accumulator.close()
             self._metadata.close()
             self._fail_all(end)
+            self._ordering.ended(end)
             self._client.close()
 
     def close(self) -> None:
@@ -88,14 +98,23 @@ class Sender:
         self._aborting = True
         self._client.wakeup()
 
+    def unsettled(self) -> int:
+        """Return how many records have no outcome yet."""
+        return sum(len(batch) for batch in self._accumulator.incomplete())
+
     def run_once(self, now: float) -> None:
         """One turn of the loop."""
         self._client.give_up_late(now)
         blocked = self._ask_for_metadata(now)
+        come_back = self._ordering.step(self._client, now)
         self._expire(now)
         idle = self._send_ready(now)
         ask_in = float("inf") if blocked else self._metadata.due(now)
-        self._client.poll(min(idle, ask_in, self._next_expiry - now))
+        self._client.poll(min(idle, ask_in, come_back, self._next_expiry - now))
+
+    def _finished(self) -> bool:
+        self._ordering.close()
+        return self._ordering.idle and not self._accumulator.incomplete()
 
     # --- metadata ---------------------------------------------------------------------------------
 
@@ -124,10 +143,10 @@ class Sender:
 
     def _send_ready(self, now: float) -> float:
         """Send what is ready to leaders that can take it; return how long there is nothing to do."""
-        ready, ask_again = self._accumulator.ready(now)
-        while self._send_round(ready, now):
+        while True:
             ready, ask_again = self._accumulator.ready(now)
-        return ask_again - now
+            if not ready or not self._send_round(ready, now):
+                return ask_again - now
 
     def _send_round(self, ready: set[TopicPartition], now: float) -> bool:
         """Send one request to each leader of a ready partition that can take it; tell whether any could."""
@@ -152,9 +171,15 @@ class Sender:
         return nodes
 
     def _send_produce(self, node: int, batches: list[ProducerBatch], now: float) -> None:
-        self._in_flight |= {batch.number: batch for batch in batches}
-        request = produce_request(batches, self._config.required_acks, int(self._config.request_timeout_ms))
+        for batch in batches:
+            self._ordering.leaves(batch)
+            self._in_flight[batch] = None
+            self._metadata.use(batch.target.topic, now)
+        request = produce_request(
+            batches, self._config, self._ordering.transactional_id, self._ordering.produce_max_version
+        )
         handler = partial(self._on_produce, {batch.target: batch for batch in batches})
+        self._count(batches)
         if self._trace is not None:
             self._trace(
                 "request",
@@ -163,6 +188,13 @@ class Sender:
                 acks=self._config.required_acks,
             )
         self._client.send(node, request, handler, now, self._request_timeout)
+
+    def _count(self, batches: list[ProducerBatch]) -> None:
+        self.counted["requests"] += 1
+        for batch in batches:
+            self.counted["batches"] += 1
+            self.counted["records"] += len(batch)
+            self.counted["bytes"] += batch.size
 
     # --- outcomes ---------------------------------------------------------------------------------
 
@@ -205,30 +237,54 @@ class Sender:
         self, batch: ProducerBatch, base_offset: int | None, log_append_time_ms: int = -1
     ) -> None:
         if batch.state is BatchState.IN_FLIGHT:
+            self._ordering.acknowledged(batch)
             tell = partial(batch.delivery.acknowledge, base_offset, log_append_time_ms)
             self._finish(batch, tell, "completed", base_offset=base_offset)
 
     def _on_error(self, batch: ProducerBatch, error: BaseException) -> None:
-        if getattr(error, "invalid_metadata", False):
+        if remedy(error) is Remedy.REFRESH:
             self._metadata.want_update()
         if batch.state is not BatchState.IN_FLIGHT:
             return
         batch.last_error = error
+        if isinstance(error, kafka_errors.MessageSizeTooLargeError) and len(batch) > 1:
+            self._split(batch)
+            return
+        verdict = self._ordering.judge(batch, error)
         retries_left = batch.attempts <= self._config.retries  # the first attempt is no retry
-        if getattr(error, "retriable", False) and retries_left:
-            del self._in_flight[batch.number]
-            if self._trace is not None:
-                self._trace("retried", batch=batch.number, error=type(error).__name__, attempt=batch.attempts)
-            self._accumulator.put_back(batch, time.monotonic())
-        else:
+        if verdict is Verdict.ACKNOWLEDGE:
+            self._acknowledge(batch, None)
+        elif verdict is Verdict.FAIL or not retries_left:
             self._fail(batch, error)
+        else:
+            self._retry(batch, error, renumber=verdict is Verdict.RENUMBER)
+
+    def _retry(self, batch: ProducerBatch, error: BaseException, *, renumber: bool) -> None:
+        del self._in_flight[batch]
+        self._ordering.returned(batch, renumber=renumber)
+        self.counted["retries"] += 1
+        if self._trace is not None:
+            self._trace("retried", batch=batch.number, error=type(error).__name__, attempt=batch.attempts)
+        self._accumulator.put_back(batch, time.monotonic())
+
+    def _split(self, batch: ProducerBatch) -> None:
+        del self._in_flight[batch]
+        parts = batch.split()
+        self._ordering.split(batch, parts)
+        self.counted["splits"] += 1
+        if self._trace is not None:
+            self._trace("split", batch=batch.number, records=[len(part) for part in parts])
+        self._accumulator.replace(batch, parts)
 
     def _expire(self, now: float) -> None:
-        """Give up batches older than delivery_timeout_ms, wherever they are."""
+        """Give up batches older than delivery_timeout_ms, wherever they are, and what may never leave."""
+        if self._ordering.refusing:
+            for batch in self._accumulator.remove(self._ordering.refusal):
+                self._fail(batch, self._ordering.refusal(batch) or kafka_errors.UnknownError())
         if now < self._next_expiry:
             return
         limit = self._config.delivery_timeout_ms / 1000
-        late = [batch for batch in self._in_flight.values() if batch.created + limit <= now]
+        late = [batch for batch in self._in_flight if batch.created + limit <= now]
         for batch in late + self._accumulator.expired(now):
             self._fail(batch, self._timed_out(batch))
         oldest = min((batch.created for batch in self._accumulator.incomplete()), default=now)
@@ -244,16 +300,18 @@ class Sender:
         return DeliveryTimeoutError(f"{len(batch)} records for {batch.target} exceeded {limit}: {tried}")
 
     def _fail(self, batch: ProducerBatch, error: BaseException) -> None:
+        self._ordering.failed(batch, error)
+        self.counted["record_errors"] += len(batch)
         self._finish(batch, partial(batch.delivery.fail, error), "failed", error=type(error).__name__)
 
     def _finish(self, batch: ProducerBatch, tell: Callable[[], object], event: str, **data: Any) -> None:
-        self._in_flight.pop(batch.number, None)
+        self._in_flight.pop(batch, None)
         if self._trace is not None:
             self._trace(event, **batch.target._asdict(), batch=batch.number, **data)
         self._accumulator.finish(batch, tell)
 
     def _fail_all(self, error: BaseException) -> None:
-        self._accumulator.abort()
+        self._accumulator.remove(lambda _: True)
         for batch in self._accumulator.incomplete():
             self._fail(batch, error)
 
@@ -262,7 +320,9 @@ class Sender:
         return self._config.request_timeout_ms / 1000
 
 
-def produce_request(batches: Iterable[ProducerBatch], acks: int, timeout_ms: int) -> ProduceRequest:
+def produce_request(
+    batches: Iterable[ProducerBatch], config: ProducerConfig, transactional_id: str | None, max_version: int
+) -> ProduceRequest:
     """Return the Produce request that carries `batches`, at most one per partition."""
     topics: dict[str, list[Any]] = defaultdict(list)
     topic_data = ProduceRequest.TopicProduceData
@@ -270,11 +330,11 @@ def produce_request(batches: Iterable[ProducerBatch], acks: int, timeout_ms: int
         topic, partition = batch.target
         topics[topic].append(topic_data.PartitionProduceData(index=partition, records=batch.encode()))
     return ProduceRequest(
-        transactional_id=None,
-        acks=acks,
-        timeout_ms=timeout_ms,
+        transactional_id=transactional_id,
+        acks=config.required_acks,
+        timeout_ms=int(config.request_timeout_ms),
         topic_data=[topic_data(name=name, partition_data=data) for name, data in topics.items()],
-        max_version=PRODUCE_MAX_VERSION,
+        max_version=max_version,
     )
 
 

@@ -2,19 +2,10 @@
 
 import socket
 import threading
-from dataclasses import replace
 
 import pytest
-import trustme
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUpsertion
 from kafka.protocol.metadata import ApiVersionsResponse
-from rich.console import Console
+from secured import NAMES, PASSWORD
 
 from kafkalab.cluster import (
     Cluster,
@@ -22,12 +13,8 @@ from kafkalab.cluster import (
     NotPossibleError,
     TooOldError,
     UnreachableError,
-    embedded,
     external,
-    keeper,
 )
-from kafkalab.cluster.brokers import Brokers
-from kafkalab.cluster.healing import await_members
 from kafkalab.cluster.ports import free_ports
 from kafkalab.cluster.wire import Address, Security
 
@@ -117,76 +104,16 @@ def test_too_old():
         thread.join()
 
 
-USERS = {
-    "PLAIN": 'org.apache.kafka.common.security.plain.PlainLoginModule required user_ada="secret";',
-    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
-    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
-}
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory):
-    """A broker that wants TLS and a login on its client port; yields (address, CA file)."""
-    embedded.prepare(Console(quiet=True), "lab")
-    directory = tmp_path_factory.mktemp("secured")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(directory / "ca.pem")
-    (directory / "key.pem").write_bytes(key_and_chain(authority.issue_cert("127.0.0.1")))
-    backend = embedded.Embedded(directory)
-    controller, broker = keeper.plan(backend, keeper.new_id(), 1, "lab")
-    broker = replace(broker, properties={**broker.properties, **security_settings(directory)})
-    address = Address("127.0.0.1", broker.place.published_port)
-    try:
-        backend.start([controller, broker])
-        inside = Address(broker.place.internal_host, broker.place.internal_port)
-        await_members(Brokers(lambda: {1: inside}, lambda: [1], evidence=lambda: backend.log_tail(1)))
-        add_scram_user(inside)
-        yield str(address), directory / "ca.pem"
-    finally:
-        backend.close()
-
-
-def key_and_chain(certificate):
-    """Java reads keys in the PKCS #8 form only."""
-    key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
-    chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + chain
-
-
-def security_settings(directory):
-    return {
-        "listener.security.protocol.map": "CLIENT:SASL_SSL,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": str(directory / "key.pem"),
-        "listener.name.client.sasl.enabled.mechanisms": ",".join(USERS),
-        **{f"listener.name.client.{m.lower()}.sasl.jaas.config": users for m, users in USERS.items()},
-    }
-
-
-def add_scram_user(address):
-    """Have the user "ada, lady=" log in by both SCRAM mechanisms; the name needs escaping."""
-    admin = KafkaAdminClient(bootstrap_servers=str(address), reconnect_backoff_max_ms=100)
-    try:
-        for mechanism in ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512:
-            credential = UserScramCredentialUpsertion(SCRAM_USER, mechanism, "secret", iterations=4096)
-            assert admin.alter_user_scram_credentials([credential]) == {SCRAM_USER: None}
-    finally:
-        admin.close()
-
-
-SCRAM_USER = "ada, lady="
-
-
 @pytest.mark.cluster
-@pytest.mark.parametrize("mechanism", list(USERS))
+@pytest.mark.parametrize("mechanism", list(NAMES))
 def test_tls_and_login(secured, monkeypatch, mechanism):
-    servers, ca = secured
+    servers = secured.addresses["CLIENT"]
     given = {
         "PROTOCOL": "SASL_SSL",
         "SASL_MECHANISM": mechanism,
-        "SASL_USERNAME": "ada" if mechanism == "PLAIN" else SCRAM_USER,
-        "SASL_PASSWORD": "secret",
-        "SSL_CAFILE": str(ca),
+        "SASL_USERNAME": NAMES[mechanism],
+        "SASL_PASSWORD": PASSWORD,
+        "SSL_CAFILE": str(secured.ca),
     }
     for name, value in given.items():
         monkeypatch.setenv(f"KAFKALAB_SECURITY_{name}", value)
@@ -200,10 +127,10 @@ def test_tls_and_login(secured, monkeypatch, mechanism):
 
 @pytest.mark.cluster
 def test_what_a_secured_broker_does_not_take(secured):
-    servers, ca = secured
+    servers = secured.addresses["CLIENT"]
     with pytest.raises(UnreachableError, match="certificate verify failed"):
-        Cluster.connect(servers, Security("SASL_SSL", username="ada", password="secret"))
+        Cluster.connect(servers, Security("SASL_SSL", username="ada", password=PASSWORD))
     with pytest.raises(UnreachableError, match="KAFKALAB_SECURITY_PROTOCOL"):
         Cluster.connect(servers, Security("PLAINTEXT"))
     with pytest.raises(ClusterError, match=r"SASL_MECHANISM=GSSAPI is not offered.*it offers .*PLAIN"):
-        Cluster.connect(servers, Security("SASL_SSL", "GSSAPI", cafile=str(ca)))
+        Cluster.connect(servers, Security("SASL_SSL", "GSSAPI", cafile=str(secured.ca)))

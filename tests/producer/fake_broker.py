@@ -1,4 +1,4 @@
-"""A broker of our own on a socket: it knows ApiVersions, Metadata and Produce, and misbehaves on demand.
+"""A broker of our own on a socket: it knows the four APIs of a producer, and misbehaves on demand.
 
 `answer[api_key] = function(connection, request)` replaces what it says: return a response message,
 bytes to be sent as they are, or None to stay silent.
@@ -16,17 +16,28 @@ from kafka.protocol.metadata import (
     MetadataRequest,
     MetadataResponse,
 )
-from kafka.protocol.producer import ProduceRequest, ProduceResponse
+from kafka.protocol.producer import (
+    InitProducerIdRequest,
+    InitProducerIdResponse,
+    ProduceRequest,
+    ProduceResponse,
+)
 
-PRODUCE, METADATA, API_VERSIONS = 0, 3, 18
-REQUESTS = {PRODUCE: ProduceRequest, METADATA: MetadataRequest, API_VERSIONS: ApiVersionsRequest}
-SUPPORTED = {PRODUCE: (3, 12), METADATA: (0, 12), API_VERSIONS: (0, 4)}
+PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID = 0, 3, 18, 22
+REQUESTS = {
+    PRODUCE: ProduceRequest,
+    METADATA: MetadataRequest,
+    API_VERSIONS: ApiVersionsRequest,
+    INIT_PRODUCER_ID: InitProducerIdRequest,
+}
+SUPPORTED = {PRODUCE: (3, 12), METADATA: (0, 12), API_VERSIONS: (0, 4), INIT_PRODUCER_ID: (0, 4)}
 
 
 class FakeBroker:
     """Node 1 of a cluster of its own, leader of `partitions` partitions of every topic asked for."""
 
-    def __init__(self, partitions=1, leader=1):
+    def __init__(self, partitions=1, leader=1, tls=None):
+        self.tls = tls  # an ssl.SSLContext with a certificate
         self.partitions = partitions
         self.leader = leader
         self.requests = []
@@ -71,7 +82,12 @@ class FakeBroker:
 
     def reply(self, connection, request):
         self.requests.append(request)
-        usual = {API_VERSIONS: self.api_versions, METADATA: self.metadata, PRODUCE: self.produce}
+        usual = {
+            API_VERSIONS: self.api_versions,
+            METADATA: self.metadata,
+            PRODUCE: self.produce,
+            INIT_PRODUCER_ID: self.producer_id,
+        }
         return self.answer.get(request.API_KEY, usual[request.API_KEY])(connection, request)
 
     def api_versions(self, connection, request):
@@ -90,6 +106,9 @@ class FakeBroker:
         brokers = [MetadataResponse.MetadataResponseBroker(node_id=1, host="127.0.0.1", port=self.port)]
         topics = [topic(error_code=0, name=each.name, partitions=partitions) for each in request.topics]
         return MetadataResponse(brokers=brokers, controller_id=1, topics=topics)
+
+    def producer_id(self, connection, request):
+        return InitProducerIdResponse(error_code=0, producer_id=1000, producer_epoch=0, throttle_time_ms=0)
 
     def produce(self, connection, request):
         if request.acks == 0:
@@ -118,6 +137,14 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 64
+
+    def finish_request(self, request, client_address):
+        tls = self.broker.tls
+        with (
+            contextlib.suppress(OSError),
+            tls.wrap_socket(request, server_side=True) if tls else request as given,
+        ):
+            super().finish_request(given, client_address)
 
     def shutdown_request(self, request):
         request.close()

@@ -18,8 +18,10 @@ class Read(NamedTuple):
     headers: list
 
 
-def by_kafka_python(bootstrap_servers, topic, count, seconds=20.0):
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+def by_kafka_python(bootstrap_servers, topic, count, seconds=20.0, isolation="read_uncommitted"):
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, isolation_level=isolation
+    )
     try:
         partitions = [StockPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
         consumer.assign(partitions)
@@ -35,9 +37,14 @@ def by_kafka_python(bootstrap_servers, topic, count, seconds=20.0):
         consumer.close()
 
 
-def by_librdkafka(bootstrap_servers, topic, count, seconds=20.0):
+def by_librdkafka(bootstrap_servers, topic, count, seconds=20.0, isolation="read_uncommitted"):
     consumer = confluent_kafka.Consumer(
-        {"bootstrap.servers": bootstrap_servers, "group.id": "readers", "enable.auto.commit": False}
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "readers",
+            "enable.auto.commit": False,
+            "isolation.level": isolation,
+        }
     )
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions

@@ -4,10 +4,10 @@ import threading
 import time
 
 import pytest
+from records import Raw, put_record
 
 from kafkalab.producer import ProducerClosedError, ProducerConfig, RecordAccumulator, TopicPartition, Trace
 from kafkalab.producer.batch import BatchState
-from kafkalab.producer.record_batch import RawRecord
 
 P0, P1 = TopicPartition("t", 0), TopicPartition("t", 1)
 
@@ -17,9 +17,16 @@ def make(**settings):
     return RecordAccumulator(ProducerConfig(**settings), trace), trace
 
 
+def put_blindly(accumulator, target, size, count):
+    for _ in range(count):
+        record = Raw(1000, None, b"x" * size)
+        if accumulator.try_append(target, record) is None:
+            accumulator.open_batch(target, record, time.monotonic() + 5)
+
+
 def put(accumulator, target=P0, size=100, count=1):
     deadline = time.monotonic() + 1
-    return [accumulator.append(target, RawRecord(1000, None, b"x" * size), deadline) for _ in range(count)]
+    return [put_record(accumulator, target, Raw(1000, None, b"x" * size), deadline) for _ in range(count)]
 
 
 def drain_all(accumulator, now):
@@ -133,17 +140,6 @@ def test_an_open_batch_can_be_looked_at_as_bytes_and_still_grow():
     assert len(appended.batch.encode()) == appended.batch.size > len(before)
 
 
-def test_with_one_request_in_flight_a_partition_waits_for_its_batch():
-    accumulator, _ = make(batch_size=0, linger_ms=0, max_in_flight_requests_per_connection=1)
-    first, second = (appended.batch for appended in put(accumulator, count=2))
-    now = time.monotonic()
-    assert drain_all(accumulator, now) == [first]
-    assert accumulator.ready(now)[0] == set()
-    assert accumulator.drain([P0], now) == []
-    accumulator.finish(first)
-    assert drain_all(accumulator, now) == [second]
-
-
 def test_memory_comes_back_when_the_outcome_is_known_not_before():
     accumulator, _ = make(batch_size=1000, buffer_memory=5000, linger_ms=0)
     put(accumulator, count=3)
@@ -164,7 +160,7 @@ def test_one_budget_for_all_partitions():
     from kafkalab.producer import BufferExhaustedError
 
     with pytest.raises(BufferExhaustedError):
-        accumulator.append(P1, RawRecord(0, None, b"x"), time.monotonic() + 0.05)
+        put_record(accumulator, P1, Raw(0, None, b"x"), time.monotonic() + 0.05)
 
 
 def test_whoever_waits_for_memory_makes_batches_ready():
@@ -228,7 +224,7 @@ def test_a_batch_cannot_leave_its_life_line():
 def test_many_threads_lose_nothing():
     accumulator, _ = make(batch_size=500, linger_ms=0)
     threads = [
-        threading.Thread(target=put, args=(accumulator, TopicPartition("t", i % 3), 50, 500))
+        threading.Thread(target=put_blindly, args=(accumulator, TopicPartition("t", i % 3), 50, 500))
         for i in range(8)
     ]
     for thread in threads:
@@ -250,24 +246,13 @@ def test_linger_is_kept_by_what_stands_behind_a_full_batch():
     assert accumulator.ready(now)[0] == set()
 
 
-def test_with_one_request_in_flight_a_retry_frees_its_partition():
-    accumulator, _ = make(batch_size=0, linger_ms=0, max_in_flight_requests_per_connection=1)
-    first, second = (appended.batch for appended in put(accumulator, count=2))
-    now = time.monotonic()
-    assert drain_all(accumulator, now) == [first]
-    accumulator.put_back(first, now)
-    assert drain_all(accumulator, now + 1) == [first]
-    accumulator.finish(first)
-    assert drain_all(accumulator, now + 1) == [second]
-
-
 def test_a_batch_that_becomes_full_wakes_the_sender():
     accumulator, _ = make(linger_ms=10_000, batch_size=61 + 2 * 109)
     put(accumulator)
     woken = threading.Event()
     accumulator.wakeup = woken.set
     (appended,) = put(accumulator)
-    assert appended.batch_full
+    assert appended.batch.full
     assert woken.is_set()
 
 

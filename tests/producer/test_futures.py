@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from kafkalab.producer import RecordMetadata
+from kafkalab.producer import RecordMetadata, TopicPartition
 from kafkalab.producer.futures import Delivery, DeliveryFuture, failed
 
 
 def make(count=3):
-    delivery = Delivery("t", 1)
+    delivery = Delivery(TopicPartition("t", 1))
     return delivery, [DeliveryFuture(delivery, index, 1000 + index) for index in range(count)]
 
 

@@ -90,7 +90,8 @@ def test_a_request_without_an_answer_is_done_although_one_with_an_answer_was_bef
         go_on.wait(5)
         return broker.metadata(connection, request)
 
-    with Producer(bootstrap_servers=broker.address, acks=0, linger_ms=0, request_timeout_ms=2000) as producer:
+    settings = {"acks": 0, "enable_idempotence": False, "linger_ms": 0, "request_timeout_ms": 2000}
+    with Producer(bootstrap_servers=broker.address, **settings) as producer:
         producer.send("t", b"first").result(5)
         wait_until(lambda: len(broker.produced) == 1)
         broker.answer[METADATA] = slowly
@@ -191,6 +192,7 @@ def test_without_answers_a_record_is_done_when_its_last_byte_has_left(broker):
     with Producer(
         bootstrap_servers=broker.address,
         acks=0,
+        enable_idempotence=False,
         linger_ms=0,
         batch_size=0,
         max_in_flight_requests_per_connection=100,
@@ -214,11 +216,12 @@ def test_a_topic_unused_for_long_is_no_longer_asked_for():
 
 def test_only_records_without_key_and_partition_count_for_stickiness(broker):
     class Counting(DefaultPartitioner):
-        def on_append(self, topic, partition, size, *rest):
+        def on_new_batch(self, target, appended, size, *rest):
             counted.append(size)
+            return target.partition
 
     counted = []
-    with Producer(bootstrap_servers=broker.address, partitioner=Counting()) as producer:
+    with Producer(bootstrap_servers=broker.address, partitioner=Counting(), batch_size=0) as producer:
         producer.send("t", b"x", key=b"k")
         producer.send("t", b"x", partition=0)
         assert counted == []
@@ -230,6 +233,7 @@ def test_no_more_requests_are_in_flight_than_allowed(broker):
     broker.answer[PRODUCE] = lambda *_: None
     producer = Producer(
         bootstrap_servers=broker.address,
+        enable_idempotence=False,
         batch_size=0,
         linger_ms=0,
         max_in_flight_requests_per_connection=2,

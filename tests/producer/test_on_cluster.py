@@ -27,7 +27,8 @@ def topic(cluster, request):
 @pytest.mark.parametrize("acks", [0, 1, "all"])
 def test_two_other_consumers_read_exactly_what_was_sent(cluster, topic, acks):
     sent = []
-    with Producer(bootstrap_servers=cluster.bootstrap_servers, acks=acks, batch_size=500) as producer:
+    settings = {"acks": acks, "enable_idempotence": acks == "all", "batch_size": 500}
+    with Producer(bootstrap_servers=cluster.bootstrap_servers, **settings) as producer:
         for i in range(200):
             key = None if i % 3 == 0 else b"key %d" % (i % 7)
             value = None if i % 11 == 0 else b"value %d" % i

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner as StockPartitioner
 from kafka.partitioner.default import murmur2 as stock_murmur2
 
-from kafkalab.producer import DefaultPartitioner, Partitions, RoundRobinPartitioner, murmur2
+from kafkalab.producer import DefaultPartitioner, Partitions, RoundRobinPartitioner, TopicPartition, murmur2
 
 
 @given(st.binary(max_size=100))
@@ -38,45 +38,66 @@ def test_a_key_stays_where_it_is_even_if_its_partition_has_no_leader():
     assert partitioner.partition("t", b"key", None, Partitions(range(5), available=others)) == home
 
 
-def test_without_a_key_it_sticks_until_the_share_is_used_and_the_batch_is_full():
+def move(partitioner, partition, appended, partitions, size=10, **waiting):
+    """Tell of a record that needs a new batch; `waiting` is p0=3 for three batches queued in partition 0."""
+    load = {int(name[1:]): batches for name, batches in waiting.items()}
+    return partitioner.on_new_batch(TopicPartition("t", partition), appended, size, partitions, lambda: load)
+
+
+def test_without_a_key_it_sticks_until_its_share_is_used():
     partitioner, six = DefaultPartitioner(seed=1, sticky_bytes=1000), Partitions(range(6))
     first = partitioner.partition("t", None, b"", six)
-    partitioner.on_append("t", first, 1100, False, six)
-    assert partitioner.partition("t", None, b"", six) == first
     partitioner._random.choice = lambda choices: (first + 1) % 6
-    partitioner.on_append("t", first, 10, True, six)
+    assert move(partitioner, first, 5000, six) == first  # what was there before does not count
+    assert move(partitioner, first, 5980, six) == first
+    assert partitioner.partition("t", None, b"", six) == first
+    assert move(partitioner, first, 5990, six) == (first + 1) % 6
     assert partitioner.partition("t", None, b"", six) == (first + 1) % 6
 
 
-def test_it_moves_on_after_twice_the_share_even_if_the_batch_is_not_full():
-    partitioner, six = DefaultPartitioner(sticky_bytes=1000), Partitions(range(6))
+def test_a_partition_that_is_not_the_sticky_one_is_kept():
+    partitioner, six = DefaultPartitioner(seed=1, sticky_bytes=1), Partitions(range(6))
     first = partitioner.partition("t", None, b"", six)
-    partitioner._random.choice = lambda choices: (first + 1) % 6
-    partitioner.on_append("t", first, 2000, False, six)
-    assert partitioner.partition("t", None, b"", six) != first
+    other = (first + 1) % 6
+    assert [move(partitioner, other, 10_000, six) for _ in range(20)] == [other] * 20
+
+
+def drawn(count=600, seed=7, partitions=None, **waiting):
+    partitioner = DefaultPartitioner(seed=seed, sticky_bytes=1)
+    partitions = partitions or Partitions(range(6))
+    chosen = partitioner.partition("t", None, b"", partitions)
+    for number in range(count):
+        chosen = move(partitioner, chosen, 10 * number, partitions, **waiting)
+        yield chosen
 
 
 def test_a_seed_repeats_the_draws_and_draws_are_spread():
-    def draws(seed):
-        partitioner, six = DefaultPartitioner(seed=seed, sticky_bytes=1), Partitions(range(6))
-        for _ in range(600):
-            chosen = partitioner.partition("t", None, b"", six)
-            partitioner.on_append("t", chosen, 1, True, six)
-            yield chosen
-
-    assert list(draws(7)) == list(draws(7))
-    counts = Counter(draws(7))
+    assert list(drawn()) == list(drawn()) != list(drawn(seed=8))
+    counts = Counter(drawn())
     assert set(counts) == set(range(6))
     assert min(counts.values()) > 60
 
 
+def test_partitions_with_waiting_batches_are_drawn_less_often():
+    counts = Counter(drawn(6000, p0=9, p1=4))
+    shares = [counts[p] / 6000 * 36 for p in range(6)]  # of 1 + 6 + 4 x 10 = 47 parts: 0.8, 4.6, 7.7 of 36
+    assert 0.3 < shares[0] < 1.5
+    assert 3.5 < shares[1] < 6 < min(shares[2:])
+
+
+def test_without_adaptive_partitioning_waiting_batches_do_not_matter():
+    partitioner = DefaultPartitioner(seed=7, sticky_bytes=1, adaptive=False)
+    plain = DefaultPartitioner(seed=7, sticky_bytes=1)
+    six = Partitions(range(6))
+    chosen, other = (each.partition("t", None, b"", six) for each in (partitioner, plain))
+    for number in range(100):
+        chosen = move(partitioner, chosen, 10 * number, six, p0=9)
+        other = move(plain, other, 10 * number, six)
+        assert chosen == other
+
+
 def test_partitions_without_a_leader_are_not_drawn():
-    partitioner = DefaultPartitioner(sticky_bytes=1)
-    some = Partitions(range(6), available=[2, 4])
-    for _ in range(50):
-        chosen = partitioner.partition("t", None, b"", some)
-        assert chosen in {2, 4}
-        partitioner.on_append("t", chosen, 1, True, some)
+    assert set(drawn(50, partitions=Partitions(range(6), available=[2, 4]))) == {2, 4}
 
 
 def test_keys_can_be_ignored():

@@ -118,7 +118,7 @@ def test_partitions_for_refuses_what_is_no_topic(producer):
         producer.partitions_for(b"t")
 
 
-@pytest.mark.parametrize("chosen", [1.0, "1", None, 3, -1])
+@pytest.mark.parametrize("chosen", [1.5, "1", None, 3, -1])
 def test_a_partitioner_must_choose_one_of_the_numbers(chosen):
     class Wrong:
         def partition(self, topic, key, value, partitions):

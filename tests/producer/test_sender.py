@@ -6,6 +6,7 @@ import pytest
 from kafka import errors as kafka_errors
 from kafka.protocol.metadata import MetadataResponse
 from kafka.protocol.producer import ProduceResponse
+from records import Raw, put_record
 
 from kafkalab.producer import (
     DeliveryTimeoutError,
@@ -16,8 +17,9 @@ from kafkalab.producer import (
     TopicPartition,
     Trace,
 )
+from kafkalab.producer.errors import Remedy, remedy
 from kafkalab.producer.metadata import Metadata
-from kafkalab.producer.record_batch import RawRecord
+from kafkalab.producer.producer import ordering_of
 
 LEADERS = {0: 1, 1: 2, 2: 1}
 CODES = {
@@ -65,12 +67,19 @@ class Bench:
     """A sender that knows topic `t`, and the clock in our hands."""
 
     def __init__(self, **settings):
-        settings = {"linger_ms": 0, "batch_size": 0, "retry_backoff_ms": 100, **settings}
+        settings = {
+            "linger_ms": 0,
+            "batch_size": 0,
+            "retry_backoff_ms": 100,
+            "enable_idempotence": False,
+            **settings,
+        }
         config = ProducerConfig(**settings)
         self.trace, self.network = Trace(), ScriptedNetwork()
         self.accumulator = RecordAccumulator(config, self.trace)
         self.metadata = Metadata(config)
-        self.sender = Sender(config, self.accumulator, self.metadata, self.network, self.trace)
+        self.ordering = ordering_of(config)
+        self.sender = Sender(config, self.accumulator, self.metadata, self.network, self.ordering, self.trace)
         self.now = time.monotonic()
         self.metadata._used["t"] = self.now
         self.turn()
@@ -93,8 +102,8 @@ class Bench:
         self.sender.run_once(self.now)
 
     def put(self, partition=0, value=b"x"):
-        record = RawRecord(0, None, value)
-        return self.accumulator.append(TopicPartition("t", partition), record, self.now).future
+        target = TopicPartition("t", partition)
+        return put_record(self.accumulator, target, Raw(0, None, value), self.now).future
 
     def answer(self, *errors, base_offset=0, log_append_time_ms=-1):
         """Answer the oldest request: one code for each of its partitions, in order."""
@@ -144,20 +153,21 @@ def test_every_error_is_either_tried_again_or_told(code):
     future = bench.put()
     bench.turn()
     bench.answer(code)
-    assert future.done() is not error.retriable
-    assert bool(bench.accumulator.incomplete()) is error.retriable
-    if error.retriable:
+    retriable = remedy(error) in {Remedy.RETRY, Remedy.REFRESH}
+    assert future.done() is not retriable
+    assert bool(bench.accumulator.incomplete()) is retriable
+    if retriable:
         bench.turn(0.2)
         assert any(request.API_KEY == 0 for _, request, _ in bench.network.sent)
     else:
         assert isinstance(future.exception(0), error)
     asked = any(request.API_KEY == 3 for _, request, _ in bench.network.sent)
-    assert asked is bool(error.retriable and error.invalid_metadata)
+    assert asked is (remedy(error) is Remedy.REFRESH)
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2])
 def test_retries_are_counted(retries):
-    bench = Bench(retries=retries)
+    bench = Bench(retries=retries, enable_idempotence=False)
     future = bench.put()
     for _ in range(retries):
         bench.turn(2)
@@ -230,7 +240,7 @@ def test_delivery_timeout_ends_a_batch_that_never_left_and_wakes_for_it():
 
 
 def test_acks_0_is_done_when_it_has_left():
-    bench = Bench(acks=0)
+    bench = Bench(acks=0, enable_idempotence=False)
     future = bench.put()
     bench.turn()
     assert future.result(0).offset is None
