@@ -57,10 +57,6 @@ def test_every_frame_of_every_client_is_known_and_recorded(cluster, topic, name)
     assert not started()
 
 
-IDEMPOTENT = [name for name in clients.NAMES if name != "kafkalab"]
-
-
-@pytest.mark.parametrize("name", IDEMPOTENT)
 def test_the_record_shows_who_wrote_a_batch_and_where_it_came_to_lie(cluster, topic, name):
     with FaultProxy(cluster.bootstrap_servers, record=True) as proxy:
         with clients.open(name, proxy.bootstrap_servers, Settings()) as client:
