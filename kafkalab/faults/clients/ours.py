@@ -1,8 +1,7 @@
 """Our own producer."""
 
-from typing import Any
-
-from kafkalab.faults.clients.base import Client, Ticket, given
+from kafkalab.faults.clients.base import Client, given
+from kafkalab.faults.sending import Ticket
 from kafkalab.producer import Producer
 
 CLOSE_S = 2.0
@@ -34,13 +33,7 @@ class Ours(Client):
         )
 
     def _send(self, ticket: Ticket, partition: int) -> None:
-        def told(future: Any) -> None:
-            if error := future.exception(0):
-                ticket.failed(error)
-            else:
-                ticket.acked(partition, future.result(0).offset)
-
-        self._producer.send(ticket.topic, ticket.value, partition=partition).add_done_callback(told)
+        ticket.follow(self._producer.send(ticket.topic, ticket.value, partition=partition))
 
     def _flush(self, timeout: float) -> None:
         del timeout  # every record has its delivery_timeout_ms
