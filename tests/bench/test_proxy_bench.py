@@ -9,7 +9,7 @@ from kafkalab.bench.proxy import Pair, proxy_bench, table
 def test_the_median_of_the_ratios_counts():
     console = Console(record=True, width=120)
     console.print(table([Pair(100, 50), Pair(100, 90), Pair(200, 200)]))
-    assert "0.90x of the direct speed (median of 3)" in console.export_text()
+    assert "FaultProxy: 0.90x (median of 3)" in console.export_text()
 
 
 @pytest.mark.cluster
