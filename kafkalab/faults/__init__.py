@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kafkalab.faults.proxy import FaultProxy
     from kafkalab.faults.recorder import Frame, Recorder
     from kafkalab.faults.rules import Rule
+    from kafkalab.faults.sending import SentLog
 
 __all__ = [
     "Audit",
@@ -29,6 +30,7 @@ __all__ = [
     "RuleError",
     "RuleTimeoutError",
     "Sent",
+    "SentLog",
     "audit",
 ]
 
@@ -38,6 +40,7 @@ _NAMES = {
     "proxy": ("FaultProxy",),
     "recorder": ("Frame", "Recorder"),
     "rules": ("Rule",),
+    "sending": ("SentLog",),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -11,6 +11,7 @@ Rules
 from collections.abc import Callable
 from typing import Any
 
+from kafka.errors import UnsupportedVersionError
 from kafka.protocol.api_key import ApiKey
 
 from kafkalab.faults.errors import RuleError
@@ -122,6 +123,11 @@ def _named(topic: Any, version: int, name: str) -> dict[str, Any]:
     return {name: getattr(topic, name)}
 
 
+def _api_versions(_: Any, version: int, kind: Any, error: int) -> Any:
+    """Refuse a version in version 0, which every client can read (KIP-511)."""
+    return kind(version=0 if error == UnsupportedVersionError.errno else version, error_code=error)
+
+
 def _find_coordinator(request: Any, version: int, kind: Any, error: int) -> Any:
     nowhere = {"node_id": -1, "host": "", "port": -1, "error_code": error}
     if version < 4:
@@ -175,6 +181,7 @@ def _offset_commit(topic_name: str, part_name: str) -> Callable[[Any, int, Any, 
 
 BUILDERS: dict[int, Callable[[Any, int, Any, int], Any]] = {
     PRODUCE: _produce,
+    API_VERSIONS: _api_versions,
     ApiKey.FindCoordinator.value: _find_coordinator,
     ApiKey.InitProducerId.value: _init_producer_id,
     ApiKey.AddPartitionsToTxn.value: _add_partitions,

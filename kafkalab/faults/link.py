@@ -10,6 +10,7 @@ Rules
 
 import contextlib
 import logging
+import os
 import socket
 import struct
 import threading
@@ -29,7 +30,8 @@ from kafkalab.faults.turns import Turns
 from kafkalab.faults.upstream import Channel
 
 log = logging.getLogger("kafkalab.faults")
-NO_LINGER = struct.pack("ii", 1, 0)
+NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+"""For SO_LINGER: closing does not wait, and resets."""
 SLICES_PER_S = 20
 
 

@@ -127,8 +127,9 @@ def test_a_dropped_request_never_reaches_the_broker_and_earlier_answers_still_co
 
 
 def test_another_connection_is_untouched(proxy, peer):
-    proxy.drop_request()
+    lost = proxy.drop_request()
     peer.send(0)
+    lost.wait(5)
     with Peer(proxy.bootstrap_servers) as other:
         other.send(7, b"still")
         assert other.receive() == (7, body_seen(b"still"))

@@ -3,7 +3,8 @@
 import difflib
 import importlib
 
-from kafkalab.faults.clients.base import Client, Factory, Settings, Ticket
+from kafkalab.faults.clients.base import Client, Factory, Settings
+from kafkalab.faults.sending import Ticket
 
 __all__ = ["NAMES", "Client", "Factory", "Settings", "Ticket", "factory", "open"]
 

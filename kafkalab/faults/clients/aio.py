@@ -8,7 +8,8 @@ from typing import Any
 
 import aiokafka
 
-from kafkalab.faults.clients.base import Client, Ticket, given
+from kafkalab.faults.clients.base import Client, given
+from kafkalab.faults.sending import Ticket
 
 START_S = 30.0
 CLOSE_S = 5.0
@@ -53,8 +54,7 @@ class Aio(Client):
 
     def _send(self, ticket: Ticket, partition: int) -> None:
         async def send() -> None:
-            future = await self._producer.send(ticket.topic, ticket.value, partition=partition)
-            future.add_done_callback(lambda done: _tell(ticket, done))
+            ticket.follow(await self._producer.send(ticket.topic, ticket.value, partition=partition))
 
         self._wait(send(), START_S)
 
@@ -83,13 +83,3 @@ class Aio(Client):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_S)
         self._loop.close()
-
-
-def _tell(ticket: Ticket, done: "asyncio.Future[Any]") -> None:
-    if done.cancelled():
-        ticket.failed("cancelled")
-    elif error := done.exception():
-        ticket.failed(error)
-    else:
-        told = done.result()
-        ticket.acked(getattr(told, "partition", None), getattr(told, "offset", None))

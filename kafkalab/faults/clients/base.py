@@ -7,21 +7,20 @@
 Rules
 - Settings have the Java client's names, values and meaning; each adapter translates them.
 - send() never raises for what may happen to a record: its Ticket tells. `sent` lists them all, in order.
-- In a transaction, "acked" means that commit() succeeded; after abort() it is "aborted", and after a failed
-  commit() "unknown".
+- A record of a transaction is "unknown" until commit() has succeeded, and "aborted" from abort() on.
 """
 
 import abc
 import itertools
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from kafkalab.faults.auditing import Outcome, Sent
+from kafkalab.faults.auditing import Sent
+from kafkalab.faults.sending import WAIT_S, Ticket
 
-WAIT_S = 30.0
+WARM_UPS = 10
 _numbers = itertools.count(1)
 
 
@@ -46,51 +45,6 @@ class Settings:
     transactional_id: str | None = None
 
 
-class Ticket:
-    """One record on its way, and what the client said of it."""
-
-    def __init__(self, topic: str, value: bytes, producer: str) -> None:
-        self.topic = topic
-        self.value = value
-        self.producer = producer
-        self.outcome: Outcome = "unknown"
-        self.partition: int | None = None
-        self.offset: int | None = None
-        self.error = ""
-        """The client's own name for what went wrong, and its words."""
-        self._told = threading.Event()
-
-    def acked(self, partition: int | None, offset: int | None) -> None:
-        """Note an acknowledgement; an offset below 0 is none."""
-        self.partition = partition
-        self.offset = offset if offset is not None and offset >= 0 else None
-        self._tell("acked")
-
-    def failed(self, error: object) -> None:
-        """Note an error."""
-        self.error = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
-        self._tell("failed")
-
-    def _tell(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        self._told.set()
-
-    @property
-    def told(self) -> bool:
-        """Whether the client has said anything."""
-        return self._told.is_set()
-
-    def wait(self, timeout: float = WAIT_S) -> Self:
-        """Wait until the client has said something; raises TimeoutError after `timeout` seconds."""
-        if not self._told.wait(timeout):
-            raise TimeoutError(f"{self.producer} said nothing of {self.value!r} within {timeout:g} s")
-        return self
-
-    def sent(self) -> Sent:
-        """Return it as the audit wants it."""
-        return Sent(self.value, self.outcome, self.partition, self.offset, self.producer)
-
-
 class Client(abc.ABC):
     """A producer of some make; a context manager. Made by clients.open()."""
 
@@ -101,13 +55,17 @@ class Client(abc.ABC):
         self.bootstrap_servers = bootstrap_servers
         self.label = f"{self.name} {next(_numbers)}"
         self.tickets: list[Ticket] = []
-        self._in_transaction = 0
+        self._open_since: int | None = None
         self._start()
 
     @property
     def sent(self) -> list[Sent]:
         """All records so far, in order, with what was said of them."""
-        return [ticket.sent() for ticket in self.tickets]
+        settled = len(self.tickets) if self._open_since is None else self._open_since
+        return [
+            *(ticket.sent() for ticket in self.tickets[:settled]),
+            *(ticket.sent()._replace(outcome="unknown") for ticket in self.tickets[settled:]),
+        ]
 
     def send(self, topic: str, value: bytes, partition: int = 0) -> Ticket:
         """Give a record to the client; its value is its id."""
@@ -118,6 +76,18 @@ class Client(abc.ABC):
         except Exception as error:  # noqa: BLE001 - whatever the client says is the outcome
             ticket.failed(error)
         return ticket
+
+    def warm_up(self, topic: str, value: bytes = b"warm") -> None:
+        """Have one record acknowledged: the client knows the leader, the broker knows the client.
+
+        A first attempt may fail on a busy machine where max_block_ms is short. Raises RuntimeError.
+        """
+        for _ in range(WARM_UPS):
+            ticket = self.send(topic, value).wait()
+            if ticket.outcome == "acked":
+                return
+            self.tickets.remove(ticket)
+        raise RuntimeError(f"{self.label} could not deliver {value!r}: {ticket.error}")
 
     def send_all(self, topic: str, values: list[bytes], partition: int = 0) -> list[Ticket]:
         """Send without waiting in between."""
@@ -137,25 +107,19 @@ class Client(abc.ABC):
     def begin(self) -> None:
         """Begin a transaction."""
         self._transact("begin")
-        self._in_transaction = len(self.tickets)
+        self._open_since = len(self.tickets)
 
     def commit(self) -> None:
-        """Commit. Raises what the client raises."""
-        try:
-            self._transact("commit")
-        except Exception:
-            self._mark("unknown")
-            raise
+        """Commit. Raises what the client raises; nobody knows then whether the records are there."""
+        self._transact("commit")
+        self._open_since = None
 
     def abort(self) -> None:
         """Abort. Raises what the client raises."""
-        self._mark("aborted")
+        for ticket in self.tickets[self._open_since or 0 :]:
+            ticket.outcome = "aborted"
+        self._open_since = None
         self._transact("abort")
-
-    def _mark(self, outcome: Outcome) -> None:
-        for ticket in self.tickets[self._in_transaction :]:
-            if ticket.outcome == "acked" or outcome == "aborted":
-                ticket.outcome = outcome
 
     @abc.abstractmethod
     def _start(self) -> None:

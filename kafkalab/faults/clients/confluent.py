@@ -7,7 +7,8 @@ from typing import Any
 
 import confluent_kafka
 
-from kafkalab.faults.clients.base import Client, Ticket, given
+from kafkalab.faults.clients.base import Client, given
+from kafkalab.faults.sending import Ticket
 
 POLL_S = 0.02
 CLOSE_S = 2.0
@@ -55,13 +56,7 @@ class Confluent(Client):
                 self._producer.poll(POLL_S)
 
     def _send(self, ticket: Ticket, partition: int) -> None:
-        def told(error: Any, message: Any) -> None:
-            if error is None:
-                ticket.acked(message.partition(), message.offset())
-            else:
-                ticket.failed(f"{error.name()}: {error.str()}")
-
-        self._producer.produce(ticket.topic, ticket.value, partition=partition, on_delivery=told)
+        self._producer.produce(ticket.topic, ticket.value, partition=partition, on_delivery=ticket.delivered)
 
     def _flush(self, timeout: float) -> None:
         self._producer.flush(timeout)

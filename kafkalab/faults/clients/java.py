@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 
 from kafkalab.cluster import tools
-from kafkalab.faults.clients.base import Client, Ticket, given
+from kafkalab.faults.clients.base import Client, given
+from kafkalab.faults.sending import Ticket
 
 DRIVER = Path(__file__).with_name("Driver.java")
 CLOSE_S = 10.0

@@ -4,7 +4,8 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from kafkalab.faults.clients.base import Client, Ticket, given
+from kafkalab.faults.clients.base import Client, given
+from kafkalab.faults.sending import Ticket
 
 CLOSE_S = 2.0
 
@@ -37,9 +38,7 @@ class KafkaPython(Client):
 
     def _send(self, ticket: Ticket, partition: int) -> None:
         future = self._producer.send(ticket.topic, ticket.value, partition=partition)
-        known = self.settings.acks not in {0, "0"}  # it says offset 0 for each when nobody knows
-        future.add_callback(lambda told: ticket.acked(told.partition, told.offset if known else None))
-        future.add_errback(ticket.failed)
+        ticket.follow(future, offsets=self.settings.acks != 0)  # with acks=0 it says 0 for each
 
     def _flush(self, timeout: float) -> None:
         self._producer.flush(timeout)

@@ -1,14 +1,10 @@
 """Our own producer."""
 
-import dataclasses
-from typing import Any
-
-from kafkalab.faults.clients.base import Client, Ticket, given
+from kafkalab.faults.clients.base import Client, given
+from kafkalab.faults.sending import Ticket
 from kafkalab.producer import Producer
-from kafkalab.producer.config import ProducerConfig
 
 CLOSE_S = 2.0
-KNOWN = {each.name for each in dataclasses.fields(ProducerConfig)}
 
 
 class Ours(Client):
@@ -18,34 +14,26 @@ class Ours(Client):
 
     def _start(self) -> None:
         settings = self.settings
-        wanted = given(
-            bootstrap_servers=self.bootstrap_servers,
-            acks=settings.acks,
-            enable_idempotence=settings.enable_idempotence,
-            max_in_flight_requests_per_connection=settings.max_in_flight,
-            retries=settings.retries,
-            linger_ms=settings.linger_ms,
-            request_timeout_ms=settings.request_timeout_ms,
-            delivery_timeout_ms=settings.delivery_timeout_ms,
-            retry_backoff_ms=settings.retry_backoff_ms,
-            batch_size=settings.batch_size,
-            buffer_memory=settings.buffer_memory,
-            max_block_ms=settings.max_block_ms,
-            transactional_id=settings.transactional_id,
-        )
-        # What is off needs no setting that this producer may not have.
-        self._producer: Any = Producer(
-            **{name: value for name, value in wanted.items() if value is not False or name in KNOWN}
+        self._producer = Producer(
+            **given(
+                bootstrap_servers=self.bootstrap_servers,
+                acks=settings.acks,
+                enable_idempotence=settings.enable_idempotence,
+                max_in_flight_requests_per_connection=settings.max_in_flight,
+                retries=settings.retries,
+                linger_ms=settings.linger_ms,
+                request_timeout_ms=settings.request_timeout_ms,
+                delivery_timeout_ms=settings.delivery_timeout_ms,
+                retry_backoff_ms=settings.retry_backoff_ms,
+                batch_size=settings.batch_size,
+                buffer_memory=settings.buffer_memory,
+                max_block_ms=settings.max_block_ms,
+                transactional_id=settings.transactional_id,
+            )
         )
 
     def _send(self, ticket: Ticket, partition: int) -> None:
-        def told(future: Any) -> None:
-            if error := future.exception(0):
-                ticket.failed(error)
-            else:
-                ticket.acked(partition, future.result(0).offset)
-
-        self._producer.send(ticket.topic, ticket.value, partition=partition).add_done_callback(told)
+        ticket.follow(self._producer.send(ticket.topic, ticket.value, partition=partition))
 
     def _flush(self, timeout: float) -> None:
         del timeout  # every record has its delivery_timeout_ms

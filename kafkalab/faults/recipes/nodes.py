@@ -35,7 +35,7 @@ def _healed(lab: Lab) -> Iterator[tuple[int, list[int]]]:
 
 def _send_base(lab: Lab, client: Client) -> None:
     """Send a record, wait until all replicas have it: the client knows the leader, the followers fetch."""
-    client.send(lab.topic, b"base").wait()
+    client.warm_up(lab.topic, b"base")
     wait_until("base is everywhere", lambda: lab.cluster.offsets(lab.topic, 0).high_watermark > 0)
 
 

@@ -59,7 +59,7 @@ def reorder(lab: Lab, protected: bool) -> Result:
     with _proxy(lab) as proxy:
         settings = Settings(enable_idempotence=protected, batch_size=0)
         with lab.open(proxy.bootstrap_servers, settings) as client:
-            client.send(lab.topic, b"warm").wait()
+            client.warm_up(lab.topic)
             proxy.answer_with("Produce", "NOT_ENOUGH_REPLICAS", after_next=True, topic=lab.topic)
             client.send_all(lab.topic, RECORDS)
             seen = judged(lab, client)
@@ -99,7 +99,7 @@ def first_batch_refused(lab: Lab, protected: bool) -> Result:
         settings = Settings(batch_size=0, delivery_timeout_ms=4_000)
         with lab.open(proxy.bootstrap_servers, settings) as client:
             if protected:
-                client.send(lab.topic, b"first").wait()
+                client.warm_up(lab.topic)
             proxy.answer_with("Produce", "NOT_ENOUGH_REPLICAS", after_next=True, topic=lab.topic)
             client.send_all(lab.topic, RECORDS)
             seen = judged(lab, client)
@@ -114,10 +114,10 @@ def buffer_full(lab: Lab, protected: bool) -> Result:
     lab.topic_of_one_partition()
     memory = 32 << 20 if protected else 64 << 10
     settings = Settings(
-        enable_idempotence=False, buffer_memory=memory, max_block_ms=200, request_timeout_ms=10_000
+        enable_idempotence=False, buffer_memory=memory, max_block_ms=500, request_timeout_ms=10_000
     )
     with _proxy(lab) as proxy, lab.open(proxy.bootstrap_servers, settings) as client:
-        client.send(lab.topic, b"warm").wait()
+        client.warm_up(lab.topic)
         held = proxy.hold("Produce", times=None, topic=lab.topic)
         values = [b"%03d" % number + b"." * 4_000 for number in range(40)]
         tickets = [client.send(lab.topic, value) for value in values[:1]]
@@ -150,7 +150,7 @@ def delivery_timeout(lab: Lab, protected: bool) -> Result:
         delivery_timeout_ms=20_000 if protected else 1_500,
     )
     with _proxy(lab) as proxy, lab.open(proxy.bootstrap_servers, settings) as client:
-        client.send(lab.topic, b"warm").wait()
+        client.warm_up(lab.topic)
         silence = proxy.drop_response("Produce", times=None, topic=lab.topic)
         ticket = client.send(lab.topic, b"m0")
         silence.wait()
