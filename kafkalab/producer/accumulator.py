@@ -34,7 +34,7 @@ from kafkalab.producer.errors import ProducerClosedError, RecordTooLargeError
 from kafkalab.producer.futures import DeliveryFuture
 from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, body_size, record_size
-from kafkalab.producer.tracing import Tracer
+from kafkalab.producer.tracing import SILENCE, Tracer
 
 
 class RecordAccumulator:
@@ -45,7 +45,7 @@ class RecordAccumulator:
         self.pool = BufferPool(config.buffer_memory)
         self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here,
         self.admits: Callable[[ProducerBatch], bool] = lambda _: True  # and its ordering's
-        self._trace = trace
+        self._trace = trace or SILENCE
         self._codec = compressor(config.compression_type, config.compression_level)
         self._ratio = CompressionRatioEstimator()
         self._lock = threading.Lock()
@@ -159,8 +159,7 @@ class RecordAccumulator:
         self._queues.setdefault(target, deque()).append(batch)
         self._open[target] = batch
         self._incomplete[batch] = None
-        if self._trace is not None:
-            self._trace("new_batch", topic=target.topic, partition=target.partition, batch=batch.number)
+        self._trace("new_batch", **target._asdict(), batch=batch.number)
         return batch
 
     def _shut(self, batch: ProducerBatch) -> None:
@@ -248,9 +247,8 @@ class RecordAccumulator:
         self._leave_open(batch)
         batch.become(BatchState.IN_FLIGHT)
         batch.attempts += 1
-        if self._trace is not None:
-            details = {"records": len(batch), "size": batch.size, "attempt": batch.attempts}
-            self._trace("drained", **target._asdict(), batch=batch.number, why=why, **details)
+        details = {"records": len(batch), "size": batch.size, "attempt": batch.attempts}
+        self._trace("drained", **target._asdict(), batch=batch.number, why=why, **details)
         return batch
 
     def put_back(self, batch: ProducerBatch, now: float) -> None:

@@ -42,7 +42,7 @@ from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.network_client import NetworkClient
 from kafkalab.producer.ordering import Ordering, Verdict
 from kafkalab.producer.record import TopicPartition
-from kafkalab.producer.tracing import Tracer
+from kafkalab.producer.tracing import SILENCE, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Sender:
         self._metadata = metadata
         self._client = client
         self._ordering = ordering
-        self._trace = trace
+        self._trace = trace or SILENCE
         self._in_flight: dict[ProducerBatch, None] = {}  # a set that keeps its order
         self._asking = False
         self._next_expiry = 0.0
@@ -193,22 +193,15 @@ class Sender:
             batches, self._config, self._ordering.transactional_id, self._ordering.produce_max_version
         )
         handler = partial(self._on_produce, {batch.target: batch for batch in batches})
-        self._count(batches)
-        if self._trace is not None:
-            self._trace(
-                "request",
-                node=node,
-                batches=[batch.number for batch in batches],
-                acks=self._config.required_acks,
-            )
+        self.counted.update(
+            requests=1,
+            batches=len(batches),
+            records=sum(map(len, batches)),
+            bytes=sum(batch.size for batch in batches),
+        )
+        numbers = [batch.number for batch in batches]
+        self._trace("request", node=node, batches=numbers, acks=self._config.required_acks)
         self._client.send(node, request, handler, now, self._request_timeout)
-
-    def _count(self, batches: list[ProducerBatch]) -> None:
-        self.counted["requests"] += 1
-        for batch in batches:
-            self.counted["batches"] += 1
-            self.counted["records"] += len(batch)
-            self.counted["bytes"] += batch.size
 
     # --- outcomes ---------------------------------------------------------------------------------
 
@@ -231,19 +224,12 @@ class Sender:
                 batch = batches.pop(TopicPartition(topic.name, answer.index), None)
                 if batch is None:
                     continue  # nobody asked
-                if self._trace is not None:
-                    self._trace(
-                        "response",
-                        batch=batch.number,
-                        error=answer.error_code,
-                        base_offset=answer.base_offset,
-                    )
-                if answer.error_code == 0:
-                    self._acknowledge(batch, answer.base_offset, answer.log_append_time_ms)
+                code, offset = answer.error_code, answer.base_offset
+                self._trace("response", batch=batch.number, error=code, base_offset=offset)
+                if code == 0:
+                    self._acknowledge(batch, offset, answer.log_append_time_ms)
                 else:
-                    self._on_error(
-                        batch, kafka_errors.for_code(answer.error_code)(*filter(None, [answer.error_message]))
-                    )
+                    self._on_error(batch, kafka_errors.for_code(code)(*filter(None, [answer.error_message])))
         for batch in batches.values():
             self._on_error(batch, kafka_errors.UnknownError("the broker's answer left this partition out"))
 
@@ -277,8 +263,7 @@ class Sender:
         del self._in_flight[batch]
         self._ordering.returned(batch, renumber=renumber)
         self.counted["retries"] += 1
-        if self._trace is not None:
-            self._trace("retried", batch=batch.number, error=type(error).__name__, attempt=batch.attempts)
+        self._trace("retried", batch=batch.number, error=type(error).__name__, attempt=batch.attempts)
         self._accumulator.put_back(batch, time.monotonic())
 
     def _split(self, batch: ProducerBatch) -> None:
@@ -286,8 +271,7 @@ class Sender:
         parts = batch.split()
         self._ordering.split(batch, parts)
         self.counted["splits"] += 1
-        if self._trace is not None:
-            self._trace("split", batch=batch.number, records=[len(part) for part in parts])
+        self._trace("split", batch=batch.number, records=[len(part) for part in parts])
         self._accumulator.replace(batch, parts)
 
     def _expire(self, now: float) -> None:
@@ -306,11 +290,8 @@ class Sender:
 
     def _timed_out(self, batch: ProducerBatch) -> DeliveryTimeoutError:
         limit = f"delivery_timeout_ms={self._config.delivery_timeout_ms:g}"
-        tried = (
-            f"{batch.attempts} attempts, last error {batch.last_error!r}"
-            if batch.attempts
-            else "it was never sent"
-        )
+        tried = f"{batch.attempts} attempts, last error {batch.last_error!r}"
+        tried = tried if batch.attempts else "it was never sent"
         return DeliveryTimeoutError(f"{len(batch)} records for {batch.target} exceeded {limit}: {tried}")
 
     def _fail(self, batch: ProducerBatch, error: BaseException) -> None:
@@ -320,8 +301,7 @@ class Sender:
 
     def _finish(self, batch: ProducerBatch, tell: Callable[[], object], event: str, **data: Any) -> None:
         self._in_flight.pop(batch, None)
-        if self._trace is not None:
-            self._trace(event, **batch.target._asdict(), batch=batch.number, **data)
+        self._trace(event, **batch.target._asdict(), batch=batch.number, **data)
         self._accumulator.finish(batch, tell)
 
     def _fail_all(self, error: BaseException) -> None:

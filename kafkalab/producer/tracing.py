@@ -1,7 +1,8 @@
 """What happened, in the order it happened: the source of every picture in the course.
 
 A trace is any callable `trace(name, **data)`. `Producer(trace=...)` hands it to every step; without
-one, the cost is a comparison with None. `Trace` is the one that keeps a list.
+one, a batch costs a few calls of a function that does nothing, and a record costs nothing. `Trace` is the one
+that keeps a list.
 
 The life of a record, by event name:
     caller's thread   send, intercepted, serialized, partitioned, new_batch?, appended
@@ -33,6 +34,18 @@ class Tracer(Protocol):
 
     def __call__(self, name: str, **data: Any) -> None:
         """Take note of one event; called on whichever thread it happened."""
+
+
+class Silence:
+    """Nobody listens: the steps call it all the same, once per batch at the most."""
+
+    records = False
+
+    def __call__(self, name: str, **data: Any) -> None:
+        """Take no note."""
+
+
+SILENCE = Silence()
 
 
 class Trace:
