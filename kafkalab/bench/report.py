@@ -29,7 +29,7 @@ Cell: TypeAlias = Callable[[Mapping[str, float], Mapping[str, float] | None, str
 
 
 def tables(results: Sequence[Result]) -> list[Table]:
-    """Return one table per run of scenarios that measure the same of the same clients, and one of CPU time."""
+    """Return one table per run of scenarios that measure the same of the same clients, and one of CPU."""
     shown = [
         _table(TITLES[measure], list(names), list(group), partial(_cell, measure))
         for (measure, names), group in groupby(results, _alike)
