@@ -77,7 +77,7 @@ class Outcome(NamedTuple):
     failed: int
     """Records that the client reported as not delivered."""
     figures: Mapping[str, float]
-    """By name: records_per_s, cold_records_per_s, p50_ms, p99_ms, grown_mb, accepted."""
+    """By name: records_per_s, cold_records_per_s, cpu_us (a record), p50_ms, p99_ms, grown_mb, accepted."""
 
     def as_json(self) -> str:
         """Return what from_json() reads."""

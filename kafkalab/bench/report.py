@@ -6,9 +6,10 @@ so many times as fast", latencies and memory as "takes so many times as much as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.table import Table
 
@@ -22,28 +23,36 @@ TITLES = {
     Measure.LATENCY: "Latency, p50 / p99 in ms (in brackets: so many times kafkalab's)",
     Measure.MEMORY: "Growth of the process in MB, and records accepted",
 }
-COLD = "cold_records_per_s"
+CPU_TITLE = "CPU time of the client's process per record, in µs: steadier on a machine that others use"
+COLD, CPU = "cold_records_per_s", "cpu_us"
+Cell: TypeAlias = Callable[[Mapping[str, float], Mapping[str, float] | None, str], str]
 
 
 def tables(results: Sequence[Result]) -> list[Table]:
-    """Return one table for each run of scenarios that measure the same of the same clients."""
-    return [_table(measure, list(names), list(group)) for (measure, names), group in groupby(results, _alike)]
+    """Return one table per run of scenarios that measure the same of the same clients, and one of CPU."""
+    shown = [
+        _table(TITLES[measure], list(names), list(group), partial(_cell, measure))
+        for (measure, names), group in groupby(results, _alike)
+    ]
+    worked = [each for each in results if any(CPU in told for told in each.figures.values())]
+    names = list(dict.fromkeys(name for each in worked for name, told in each.figures.items() if CPU in told))
+    return [*shown, _table(CPU_TITLE, names, worked, _cpu)] if worked else shown
 
 
 def _alike(result: Result) -> tuple[Measure, tuple[str, ...]]:
     return result.scenario.measure, tuple(result.figures)
 
 
-def _table(measure: Measure, names: Sequence[str], results: Sequence[Result]) -> Table:
+def _table(title: str, names: Sequence[str], results: Sequence[Result], cell: Cell) -> Table:
     runs = results[0].runs
-    shown = Table(title=TITLES[measure], caption=f"medians of {runs} alternating runs" if runs > 1 else None)
+    shown = Table(title=title, caption=f"medians of {runs} alternating runs" if runs > 1 else None)
     shown.add_column("Scenario")
     for name in names:
         shown.add_column(name, justify="right")
     for result in results:
         shown.add_row(
             f"{result.scenario.name}{'' if result.scenario.scored else ' (unscored)'}",
-            *[_cell(measure, result.figures[name], result.figures.get(OURS), name) for name in names],
+            *[cell(result.figures.get(name, {}), result.figures.get(OURS), name) for name in names],
         )
     return shown
 
@@ -59,6 +68,10 @@ def _cell(measure: Measure, told: Mapping[str, float], ours: Mapping[str, float]
     cold = f"; cold {told[COLD]:,.0f}" if COLD in told else ""
     ratio = f" ({beside['records_per_s'] / told['records_per_s']:.2f}x)" if beside else ""
     return f"{told['records_per_s']:,.0f}{ratio}{cold}"
+
+
+def _cpu(told: Mapping[str, float], _: Mapping[str, float] | None, __: str) -> str:
+    return f"{told[CPU]:.2f}" if CPU in told else "-"
 
 
 def _latency(told: Mapping[str, float], ours: Mapping[str, float] | None) -> str:

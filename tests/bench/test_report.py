@@ -15,7 +15,7 @@ BY_NAME = {each.name: each for each in SCENARIOS}
 SPEED = Result(
     BY_NAME["throughput-16KiB"],
     {
-        "kafkalab": {"records_per_s": 3000.4},
+        "kafkalab": {"records_per_s": 3000.4, "cpu_us": 2.5},
         "other": {"records_per_s": 1500.0},
         "Java": {"records_per_s": 2000.0, "cold_records_per_s": 500.0},
     },
@@ -39,6 +39,7 @@ def test_tables_say_how_we_compare():
     text = printed([SPEED, LATENCY, MEMORY])
     for words in ("1,500 (2.00x)", "2,000 (1.50x); cold 500", "2.00 / 2.00 (2.00x / 0.50x)", "60 (70,000)"):
         assert words in text
+    assert "2.50" in text
     assert "medians of 3 alternating runs" in text
     assert "34 + 64 MB" in text
 
@@ -46,7 +47,7 @@ def test_tables_say_how_we_compare():
 def test_json_has_the_agreed_shape():
     speed, latency, memory = report.as_json([SPEED, LATENCY, MEMORY])["scenarios"]
     assert speed["name"] == "throughput-16KiB"
-    assert speed["clients"]["kafkalab"] == {"records_per_s": 3000}
+    assert speed["clients"]["kafkalab"] == {"records_per_s": 3000, "cpu_us": 2.5}
     assert latency["clients"]["other"] == {"p50_ms": 2.0, "p99_ms": 2.0}
     assert memory["clients"] == {"kafkalab": {"grown_mb": 60.2, "accepted": 70_000}}
 

@@ -75,6 +75,10 @@ public class ParityDriver {
                     outcomes.add(outcome(each));
                 }
                 return outcomes;
+            case "done":
+                ArrayNode done = JSON.createArrayNode();
+                sent.get(name).forEach(each -> done.add(((Future<?>) each).isDone()));
+                return done;
             case "flush":
                 producer.flush();
                 return ok();

@@ -1,5 +1,7 @@
 """Both producers, a topic for each, and a cluster whose log files can be reached."""
 
+import itertools
+import os
 import re
 import sys
 from pathlib import Path
@@ -11,6 +13,9 @@ from sides import Java, Ours
 from kafkalab.cluster import Cluster
 
 sys.path.append(str(Path(__file__).parents[1] / "producer"))  # readers.py
+
+# No topic is ever made twice, so none has to be deleted first: that would double the time these tests take.
+_NUMBERS = (f"{os.getpid()}-{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="session")
@@ -39,13 +44,13 @@ def on_disk(request):
 
 @pytest.fixture
 def make_topic(request):
-    """A factory of topics named after the test and a word: `make_topic(cluster, word, **settings)`."""
+    """A factory of fresh topics named after the test and a word: `make_topic(cluster, word, **settings)`."""
 
     def make(cluster, word, config=None, **settings):
         # Whatever a record's timestamp says, it stays, and in the first segment.
         settings["config"] = {"retention.ms": "-1", "segment.ms": str(2**62), **(config or {})}
-        name = re.sub(r"[^a-zA-Z0-9]+", "-", f"parity-{request.node.name}-{word}")[-120:].strip("-")
-        cluster.recreate_topic(cluster.prefix + name, **settings)
+        name = re.sub(r"[^a-zA-Z0-9]+", "-", f"parity-{next(_NUMBERS)}-{request.node.name}-{word}")[:120]
+        cluster.create_topic(cluster.prefix + name, **settings)
         return cluster.prefix + name
 
     return make

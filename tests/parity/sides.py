@@ -135,6 +135,10 @@ class JavaProducer:
         answer = self._java.order("send", producer=self.name, records=encoded)
         assert answer == {}, answer
 
+    def done(self):
+        """Tell of each record sent since the last outcomes() whether its outcome is known."""
+        return self._java.order("done", producer=self.name)
+
     def outcomes(self):
         """Wait for everything sent since the last time."""
         return [_outcome(each) for each in self._java.order("outcomes", producer=self.name)]
@@ -181,6 +185,9 @@ class OurProducer:
                 self._sent.append(self.producer.send(topic, *record))
             except Exception as error:
                 self._sent.append(error)
+
+    def done(self):
+        return [each.done() for each in self._sent]
 
     def outcomes(self):
         sent, self._sent = self._sent, []
