@@ -12,7 +12,6 @@ Leaves out: the Java client (java_client.py), which lives in a process of anothe
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -53,16 +52,13 @@ class Kafkalab:
 
     def __init__(self, servers: str, settings: Mapping[str, Any], trace: str = "") -> None:
         from kafkalab.producer import Producer, errors  # noqa: PLC0415 - see the rules
-        from kafkalab.producer.config import ProducerConfig  # noqa: PLC0415
         from kafkalab.producer.tracing import Trace  # noqa: PLC0415
 
-        known = {each.name for each in dataclasses.fields(ProducerConfig)}
-        named = {name.replace(".", "_"): value for name, value in settings.items()}
         self._full = errors.BufferExhaustedError
         self._producer = Producer(
             bootstrap_servers=servers,
             trace=Trace(records=trace == "records") if trace else None,
-            **{name: value for name, value in named.items() if name in known},
+            **{name.replace(".", "_"): value for name, value in settings.items()},
         )
 
     def burst(self, topic: str, value: bytes, records: int) -> Count:

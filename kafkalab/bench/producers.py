@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import operator
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from kafka.admin import KafkaAdminClient
@@ -170,7 +172,9 @@ def make_topic(cluster: Cluster, topic: str, partitions: int) -> None:
         admin.create_partitions({topic: partitions})
         admin.close()
         wait_until(
-            f"{topic} has {partitions} partitions", lambda: len(cluster.partitions(topic)), partitions.__eq__
+            f"{topic} has {partitions} partitions",
+            lambda: len(cluster.partitions(topic)),
+            partial(operator.eq, partitions),
         )
         cluster.offsets(topic, partitions - 1)
 

@@ -15,7 +15,9 @@ from kafkalab.producer.errors import (
     DeliveryTimeoutError,
     MetadataTimeoutError,
     ProducerClosedError,
+    ProducerForkedError,
     RecordTooLargeError,
+    TransactionStateError,
     UnknownPartitionError,
 )
 from kafkalab.producer.futures import DeliveryFuture
@@ -48,6 +50,7 @@ __all__ = [
     "ProducerBatch",
     "ProducerClosedError",
     "ProducerConfig",
+    "ProducerForkedError",
     "ProducerInterceptor",
     "ProducerRecord",
     "RecordAccumulator",
@@ -57,6 +60,7 @@ __all__ = [
     "Sender",
     "TopicPartition",
     "Trace",
+    "TransactionStateError",
     "UnknownPartitionError",
     "bytes_serializer",
     "json_serializer",

@@ -106,7 +106,7 @@ class ProducerConfig:
     sasl_plain_username: str | None = None
     """Who logs in, whatever the mechanism."""
     sasl_plain_password: str | None = field(default=None, repr=False)
-    """The password; never shown by us, but kafka-python's DEBUG log shows every byte sent, PLAIN's included."""
+    """The password; never shown by us. (kafka-python's DEBUG log shows every byte sent, PLAIN's included.)"""
     ssl_cafile: str | PathLike[str] | None = None
     """PEM file of the authorities that may vouch for brokers; None is the system's own."""
     ssl_endpoint_identification_algorithm: str = _choice("https", "https", "")

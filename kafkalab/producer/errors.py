@@ -1,7 +1,8 @@
 """The producer's own errors, and what each error of a broker means.
 
 What a broker answers is raised as the class in `kafka.errors`. Every error of ours is a `KafkaError`, and
-also the built-in that fits, so that code which knows nothing of Kafka can catch it.
+also the built-in that fits, so that code which knows nothing of Kafka can catch it. Only what took too long
+is no TimeoutError: that one says that an outcome is still open (`DeliveryFuture.result`).
 
 `remedy` is the one table of what to do about an error; it sorts every code of the protocol as the Java
 client's exception classes do (`RetriableException`, `InvalidMetadataException`, `ApiException`).
@@ -76,8 +77,8 @@ class Remedy(Enum):
 
 
 _REMEDIES = {
-    Remedy.RETRY: (2, 7, 14, 15, 16, 19, 20, 41, 51, 70, 71, 78, 88, 89, 106, 122, 123),
-    Remedy.REFRESH: (3, 5, 6, 9, 13, 56, 72, 74, 75, 80, 83, 84, 100, 103),
+    Remedy.RETRY: (2, 7, 14, 15, 16, 19, 20, 41, 51, 70, 71, 75, 78, 88, 89, 106, 122, 123, 133),
+    Remedy.REFRESH: (3, 5, 6, 9, 13, 56, 72, 74, 80, 83, 84, 100, 103),
     Remedy.FATAL: (31, 33, 34, 35, 43, 48, 50, 52, 53, 54, 58, 90),
 }
 REMEDIES = {code: kind for kind, codes in _REMEDIES.items() for code in codes} | {0: Remedy.NONE}

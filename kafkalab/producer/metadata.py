@@ -16,14 +16,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from kafka import errors as kafka_errors
 from kafka.protocol.metadata import MetadataRequest
 
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import MetadataTimeoutError, ProducerClosedError, UnknownPartitionError
+from kafkalab.producer.errors import (
+    AuthenticationError,
+    MetadataTimeoutError,
+    ProducerClosedError,
+    UnknownPartitionError,
+)
 from kafkalab.producer.partitioners import Partitions
 from kafkalab.producer.record import TopicPartition
 
@@ -74,6 +79,7 @@ class Metadata:
         self._changed = threading.Condition()
         self._used: dict[str, float] = {}
         self._updates = 0
+        self._refusals = 0
         self._failures = 0
         self._wanted = True
         self._asked_at = float("-inf")
@@ -85,8 +91,9 @@ class Metadata:
     def partitions(self, topic: str, deadline: float, *, partition: int | None = None) -> Partitions:
         """Return the topic's partitions, waiting until `deadline` for a topic never seen.
 
-        Raises MetadataTimeoutError; UnknownPartitionError when the topic has no `partition`, after one
-        look at fresh metadata; the broker's error when the topic may not be used at all.
+        Raises MetadataTimeoutError; AuthenticationError when a broker refused us meanwhile;
+        UnknownPartitionError when the topic has no `partition`, after one look at fresh metadata; the
+        broker's error when the topic may not be used at all.
         """
         self.use(topic, time.monotonic())
         known = self.snapshot.topics.get(topic)
@@ -133,7 +140,12 @@ class Metadata:
             self._wanted = True
             self._not_before = 0.0  # somebody is waiting: no back-off for the first look
             self.wakeup()
-            met = self._changed.wait_for(lambda: self._closed or condition(), deadline - time.monotonic())
+            before = self._refusals
+            met = self._changed.wait_for(
+                lambda: self._closed or self._refusals > before or condition(), deadline - time.monotonic()
+            )
+        if self._refusals > before and not condition():
+            raise cast("AuthenticationError", self.trouble)
         if self._closed:
             raise ProducerClosedError("the producer was closed while this record waited for metadata")
         if not met:
@@ -177,6 +189,17 @@ class Metadata:
             self._updates += 1
             self._failures = self._failures + 1 if snapshot.errors or leaderless else 0
             self._wanted |= leaderless or any(topic not in snapshot.topics for topic in list(self._used))
+            self._changed.notify_all()
+
+    def refuse(self, error: AuthenticationError) -> None:
+        """Send everybody who waits away with `error`, and ask no more until somebody wants to know again.
+
+        Java: `ProducerMetadata.fatalError`, but that goes on dialling.
+        """
+        with self._changed:
+            self.trouble = error
+            self._refusals += 1
+            self._wanted, self._asked_at = False, time.monotonic()
             self._changed.notify_all()
 
     def failed(self) -> None:

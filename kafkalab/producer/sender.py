@@ -31,7 +31,13 @@ from kafka.protocol.producer import ProduceRequest
 from kafkalab.producer.accumulator import RecordAccumulator
 from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import DeliveryTimeoutError, ProducerClosedError, Remedy, remedy
+from kafkalab.producer.errors import (
+    AuthenticationError,
+    DeliveryTimeoutError,
+    ProducerClosedError,
+    Remedy,
+    remedy,
+)
 from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.network_client import NetworkClient
 from kafkalab.producer.ordering import Ordering, Verdict
@@ -70,6 +76,7 @@ class Sender:
         accumulator.admits = ordering.admits
         ordering.attach(client.wakeup, accumulator.incomplete, accumulator.flushing)
         client.on_lost = metadata.want_update  # the broker may have died, and others lead now
+        client.on_refused = self._on_refused
 
     def run(self) -> None:
         """Loop until closed and nothing is left to deliver, or the time to close is over."""
@@ -138,6 +145,13 @@ class Sender:
         else:
             self._metadata.update(response)
             self._client.learn(self._metadata.snapshot)
+
+    def _on_refused(self, node: int, error: AuthenticationError) -> None:
+        """Fail what waits for `node`, and whoever waits for metadata: more waiting will not help."""
+        self._metadata.refuse(error)
+        leaders = self._metadata.snapshot.leaders
+        for batch in self._accumulator.remove(lambda batch: leaders.get(batch.target) == node):
+            self._fail(batch, error)
 
     # --- sending ----------------------------------------------------------------------------------
 

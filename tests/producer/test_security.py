@@ -10,6 +10,7 @@ import readers
 import trustme
 from cluster_helpers import wait_until
 from fake_broker import METADATA, PRODUCE, FakeBroker
+from kafka import admin as admin_names
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 from kafka.protocol.sasl import SaslAuthenticateResponse, SaslHandshakeResponse
@@ -184,6 +185,60 @@ def test_a_login_is_renewed_before_it_ends(secured, topic, monkeypatch, used, lo
             producer.send(topic, b"more").result(10)
             time.sleep(0.02)
     assert bool(losses) is lost
+
+
+@pytest.fixture
+def user(secured):
+    """A function that sets the password of a SCRAM user of this test, whom the broker does not know yet."""
+    admin, name = KafkaAdminClient(bootstrap_servers=secured.addresses["INTERNAL"]), f"user-{time.time_ns()}"
+
+    def set_password(password):
+        kind = admin_names.ScramMechanism.SCRAM_SHA_512
+        credential = admin_names.UserScramCredentialUpsertion(name, kind, password, iterations=4096)
+        admin.alter_user_scram_credentials([credential])
+
+    set_password.name = name
+    yield set_password
+    admin.close()
+
+
+@pytest.mark.cluster
+def test_a_refusal_reaches_the_application_at_once_and_is_not_repeated_until_asked(secured, topic, user):
+    settings = {"security_protocol": "SASL_PLAINTEXT", "reconnect_backoff_ms": 1}
+    # An idempotent producer goes on dialling once a second for its producer id, as Java's does.
+    settings |= login("SCRAM-SHA-512", sasl_plain_username=user.name, enable_idempotence=False)
+    with Producer(bootstrap_servers=secured.addresses["LOGIN"], **settings) as producer:
+        refusals, tell = [], producer.sender._client.on_refused
+        producer.sender._client.on_refused = lambda *both: (refusals.append(both), tell(*both))
+        started = time.monotonic()
+        assert isinstance(producer.send(topic, b"x").exception(10), AuthenticationError)
+        with pytest.raises(AuthenticationError, match=f"refused user {user.name!r}"):
+            producer.partitions_for(topic)
+        assert time.monotonic() - started < 5
+        seen = len(refusals)
+        time.sleep(0.5)
+        assert len(refusals) == seen
+        user(PASSWORD)
+        wait_until(lambda: producer.send(topic, b"x").exception(10) is None)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_records_for_a_broker_that_turns_us_away_fail_at_once(secured, topic, user, idempotent):
+    user(PASSWORD)
+    settings = {"security_protocol": "SASL_PLAINTEXT", "reconnect_backoff_ms": 1, "linger_ms": 0}
+    settings |= login("SCRAM-SHA-512", sasl_plain_username=user.name, enable_idempotence=idempotent)
+    with Producer(bootstrap_servers=secured.addresses["SESSION"], **settings) as producer:
+        wait_until(lambda: producer.send(topic, b"x").exception(10) is None)  # the broker learns of the user
+        user("another")
+        started, error = time.monotonic(), None
+        while error is None:
+            error = producer.send(topic, b"x").exception(10)
+            time.sleep(0.02)
+        assert isinstance(error, AuthenticationError)
+        assert time.monotonic() - started < 2 * SESSION_MS / 1000
+        user(PASSWORD)
+        wait_until(lambda: producer.send(topic, b"x").exception(10) is None)
 
 
 # --- both sides in our hands ----------------------------------------------------------------------

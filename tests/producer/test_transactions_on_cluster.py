@@ -195,7 +195,8 @@ def test_consumed_offsets_end_with_the_transaction(cluster, topic, make, end):
     producer.send_offsets_to_transaction({StockPartition(topic, 0): OffsetAndMetadata(7, "note", -1)}, group)
     getattr(producer, end)()
     done = end == "commit_transaction"
-    assert offsets_of(cluster, group, topic) == (7 if done else None)
+    # The coordinator of the group learns of the end a moment after the producer.
+    wait_until(lambda: offsets_of(cluster, group, topic) == (7 if done else None))
     assert committed(cluster, topic) == ([(1, 0, b"out")] if done else [])
 
 
