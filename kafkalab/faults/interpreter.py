@@ -1,9 +1,9 @@
 """While a proxy is open, its threads get the interpreter back sooner.
 
-A thread that comes back from a system call waits until the running one gives the interpreter up: 5 ms, if that
-one computes (sys.getswitchinterval). A proxy makes five system calls for a request and its answer, so in one
-process with a busy producer it would wait more than it works: through it, confluent-kafka kept 0.78 of its
-speed with 5 ms and 0.89 with 0.3 ms, on an idle machine with two cores.
+A thread that comes back from a system call waits until the running one gives the interpreter up: 5 ms, if
+that one computes (sys.getswitchinterval). A proxy makes five system calls for a request and its answer, so
+beside a busy producer in one process it would wait more than it works: through it, confluent-kafka kept 0.78
+of its speed with 5 ms and 0.89 with 0.3 ms, on an idle machine with two cores.
 
 Rules: the first proxy lowers the interval, the last one restores it; an interval that somebody else has set
 meanwhile is left alone.
