@@ -25,6 +25,7 @@ class Benchmark(StrEnum):
     """What `kafkalab bench` can measure."""
 
     PRODUCERS = "producers"
+    PROXY = "proxy"
     START = "start"
 
 
@@ -95,7 +96,9 @@ def run(chapter: Annotated[str, typer.Argument(help="A chapter's number or name,
 def bench(  # noqa: PLR0913 - one parameter per option
     what: Annotated[
         Benchmark,
-        typer.Argument(help="producers: ours beside its peers. start: until a cluster is ready."),
+        typer.Argument(
+            help="producers: ours beside its peers. proxy: what a FaultProxy costs. start: until it is ready."
+        ),
     ] = Benchmark.PRODUCERS,
     scenario: Annotated[
         list[str] | None, typer.Option(help="Only these, or all that begin so; may be given again.")
@@ -109,10 +112,13 @@ def bench(  # noqa: PLR0913 - one parameter per option
     attach: Annotated[bool, typer.Option("--attach", help="Use the running cluster.")] = False,
 ) -> None:
     """Measure, and print what was measured."""
-    from kafkalab.bench import command, producers, running, start  # noqa: PLC0415
+    from kafkalab.bench import command, producers, proxy, running, start  # noqa: PLC0415
 
     if what is Benchmark.START:
         start.start_bench(repeats)
+        return
+    if what is Benchmark.PROXY:
+        proxy.proxy_bench(records=records or proxy.RECORDS)
         return
     plan = producers.Plan(repeats, records, quick)
     try:

@@ -23,6 +23,7 @@ from kafkalab.faults import FaultProxy
 
 VALUE = b"x" * 100
 BATCH_BYTES = 131_072
+RECORDS = 500_000
 LIMIT_S = 120
 
 
@@ -39,7 +40,7 @@ class Pair(NamedTuple):
 
 
 def proxy_bench(
-    pairs: int = 10, records: int = 500_000, *, same_process: bool = False, console: Console | None = None
+    pairs: int = 10, records: int = RECORDS, *, same_process: bool = False, console: Console | None = None
 ) -> list[Pair]:
     """Measure `pairs` pairs of `records` records each and print them to `console` (default: stdout).
 

@@ -28,6 +28,7 @@ from kafkalab.cluster import UnreachableError
 from kafkalab.cluster.wire import PLAINTEXT, Address, Security, call
 from kafkalab.faults.answers import check_can_answer
 from kafkalab.faults.errors import FaultError, FrameError, RuleError
+from kafkalab.faults.interpreter import hurry, relax
 from kafkalab.faults.link import Link, Service
 from kafkalab.faults.names import api_key, error_code
 from kafkalab.faults.recorder import Frame, Recorder
@@ -78,6 +79,7 @@ class FaultProxy:
         except BaseException:
             self._close_sockets()
             raise
+        hurry()
         self._thread.start()
 
     @property
@@ -229,6 +231,7 @@ class FaultProxy:
         for link in self._links:
             link.join(JOIN_S)
         self._close_sockets()
+        relax()
 
     def _close_sockets(self) -> None:
         self._selector.close()

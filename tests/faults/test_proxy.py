@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 import threading
 import time
 
@@ -294,6 +295,21 @@ def test_close_ends_threads_and_sockets_whatever_goes_on(broker):
         with pytest.raises(ConnectionRefusedError):
             Peer(address)
         assert idle.receive() is None
+
+
+def test_threads_switch_quickly_while_a_proxy_is_open(broker):
+    before = sys.getswitchinterval()
+    with FaultProxy(broker.address):
+        with FaultProxy(broker.address):
+            assert sys.getswitchinterval() == pytest.approx(0.0005)
+        assert sys.getswitchinterval() == pytest.approx(0.0005)
+    assert sys.getswitchinterval() == pytest.approx(before)
+    with FaultProxy(broker.address):
+        sys.setswitchinterval(0.002)
+    try:
+        assert sys.getswitchinterval() == pytest.approx(0.002)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_recorder_tells_everything_in_order(broker):

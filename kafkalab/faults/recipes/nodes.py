@@ -70,8 +70,12 @@ def acks_1_loss(lab: Lab, protected: bool) -> Result:
 
 
 @recipe("nodes", "min.insync.replicas=2")
-def single_copy(lab: Lab, protected: bool) -> Result:
-    """One replica is left in sync, and acks="all" is content with one, unless min.insync.replicas is 2."""
+def below_min_isr(lab: Lab, protected: bool) -> Result:
+    """One replica is left in sync: acks="all" is content with it, unless min.insync.replicas demands two.
+
+    Then the leader refuses (NOT_ENOUGH_REPLICAS) and writes nothing. The damage is an acknowledgement for a
+    record of which one copy exists.
+    """
     lab.topic_of_one_partition(min_insync_replicas="2" if protected else "1")
     with _healed(lab) as (leader, followers), lab.open(lab.cluster.bootstrap_servers, NO_RETRIES) as client:
         _send_base(lab, client)
