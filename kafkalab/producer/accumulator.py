@@ -301,9 +301,12 @@ class RecordAccumulator:
         return removed
 
     def incomplete(self) -> list[ProducerBatch]:
-        """Return the batches without an outcome yet, queued or in flight."""
-        with self._lock:
-            return list(self._incomplete)
+        """Return the batches without an outcome yet, queued or in flight.
+
+        Takes no lock: the copy is one step for the interpreter, and a collection that began under the lock
+        may ask (lifecycle.py).
+        """
+        return list(self._incomplete)
 
     def queued(self) -> dict[TopicPartition, list[ProducerBatch]]:
         """Return a copy of the queues, to look at."""

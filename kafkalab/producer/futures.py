@@ -15,6 +15,7 @@ Leaves out: cancelling. A record that was accepted may already be on its way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -185,7 +186,11 @@ class DeliveryFuture:
             if not settled.done():  # the awaiting task may have been cancelled meanwhile
                 settled.set_result(None)
 
-        self.add_done_callback(lambda _: loop.call_soon_threadsafe(wake))
+        def tell(_: DeliveryFuture) -> None:
+            with contextlib.suppress(RuntimeError):  # nobody awaits it any more, and the loop was closed
+                loop.call_soon_threadsafe(wake)
+
+        self.add_done_callback(tell)
         yield from settled
         return self.result(0)
 

@@ -190,15 +190,17 @@ class Idempotence(Ordering):
             self._break(batch, surely_missing=batch.void or not batch.maybe_stored)
 
     def split(self, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:
-        """Let the parts share its numbers, and take its place."""
+        """Let the parts share its numbers and its past, and take its place; void numbers are given up."""
         if batch.stamp is None:
             return
-        out = self._line(batch).out
-        place, sequence = out.index(batch), batch.stamp.base_sequence
-        for part in parts:
-            part.stamp = batch.stamp._replace(base_sequence=sequence)
+        line, sequence = self._line(batch), batch.stamp.base_sequence
+        heirs = () if batch.void else parts
+        for part in heirs:
+            part.stamp, part.maybe_stored = batch.stamp._replace(base_sequence=sequence), batch.maybe_stored
             sequence = sequence_after(sequence, len(part))
-        out[place : place + 1] = parts
+        place = line.out.index(batch)
+        line.out[place : place + 1] = heirs
+        self._mend(line)
 
     # --- lines ------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 Rules: a producer that is collected, or alive when Python ends, warns with the number of records that have
 no outcome yet; after a collection the I/O thread still delivers them. In a forked child a producer is of
-no use, because its thread and its connections stay with the parent: each verb says so.
+no use, because its thread and its connections stay with the parent: each verb says so, and the child's end
+does not warn of records that the parent delivers.
 
 Leaves out: closing, which is `Producer.close`.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kafkalab.producer.errors import ProducerForkedError
 
@@ -20,17 +21,19 @@ if TYPE_CHECKING:
     from kafkalab.producer.producer import Producer
     from kafkalab.producer.sender import Sender
 
-_alive: weakref.WeakSet[Producer] = weakref.WeakSet()
+_alive: weakref.WeakKeyDictionary[Producer, Any] = weakref.WeakKeyDictionary()
 
 
 def watch(producer: Producer) -> None:
     """Look after a new producer until it is closed."""
-    _alive.add(producer)
-    weakref.finalize(producer, _forgotten, producer.sender, producer.config.client_id)
+    _alive[producer] = weakref.finalize(producer, _forgotten, producer.sender, producer.config.client_id)
 
 
 def _forgotten(sender: Sender, client_id: str) -> None:
-    """Learn that a producer was collected, or that Python ends."""
+    """Learn that a producer was collected, or that Python ends.
+
+    A collection begins wherever memory is asked for, on the I/O thread under its lock, too: take none here.
+    """
     unsent = sender.unsettled()
     sender.close()
     if unsent:
@@ -43,7 +46,8 @@ def _forgotten(sender: Sender, client_id: str) -> None:
 
 
 def _forked() -> None:
-    for producer in list(_alive):
+    for producer, end in list(_alive.items()):
+        end.detach()  # it would ask for locks, which threads that exist no more may hold
         producer.disown(
             ProducerForkedError("the process was forked after this producer was made: make one in the child")
         )

@@ -160,10 +160,9 @@ class Producer:
         self.sender.close()
         if threading.current_thread() is self._thread:
             return  # called from a callback: the loop ends by itself after it
-        self._thread.join(timeout)
-        if self._thread.is_alive():
+        if not self.sender.ended.wait(timeout):
             self.sender.abort()
-            self._thread.join()
+        self._thread.join()
 
     def partitions_for(self, topic: str) -> Partitions:
         """Return the topic's partition ids, waiting up to max_block_ms; raises MetadataTimeoutError."""

@@ -70,6 +70,8 @@ class Sender:
         self._next_expiry = 0.0
         self._closing = False
         self._aborting = False
+        self.ended = threading.Event()
+        """Set when the thread has run. (Before Python 3.13 a join() cut short by Ctrl-C takes it for dead.)"""
         self.counted: Counter[str] = Counter()
         """How many requests, batches, records, bytes, retries, splits and record errors there were so far."""
         accumulator.wakeup = metadata.wakeup = client.wakeup
@@ -334,6 +336,13 @@ def produce_request(
 
 def start(sender: Sender, name: str) -> threading.Thread:
     """Start the I/O thread; a daemon, so that a forgotten producer never keeps Python from ending."""
-    thread = threading.Thread(target=sender.run, name=name, daemon=True)
+
+    def run() -> None:
+        try:
+            sender.run()
+        finally:
+            sender.ended.set()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     return thread

@@ -15,6 +15,7 @@ from kafka.protocol.producer import InitProducerIdResponse, ProduceResponse
 from kafkalab.producer.record_batch import decode_records
 
 OUT_OF_ORDER, INVALID_EPOCH, NOT_ENOUGH_REPLICAS, NOT_LEADER, TIMED_OUT, INVALID_RECORD = 45, 47, 19, 6, 7, 87
+TOO_LARGE = 10
 HEADER = struct.Struct(">qiibIhiqqqhii")
 
 
@@ -23,10 +24,13 @@ class ModelLog:
 
     def __init__(self):
         self.values = []
+        self.most_bytes = 2**31  # max.message.bytes, looked at before anything else
         self._known = {}  # producer id -> (epoch, next sequence, [(first, last, offset)])
 
     def append(self, data):
         """Return (error code, base offset)."""
+        if len(data) > self.most_bytes:
+            return TOO_LARGE, -1
         fields = HEADER.unpack_from(data)
         base_timestamp, producer_id, epoch, sequence, count = fields[7], *fields[9:13]
         values = [value for _, _, value, _ in decode_records(data[HEADER.size :], count, base_timestamp)]

@@ -93,6 +93,35 @@ def test_in_any_storm_each_record_is_stored_once_and_in_order(seed):
     assert storm(seed) == set()
 
 
+def storm_of_splits(seed):
+    """Batches of up to nine records; brokers take two, or four, or all; now and then not even one."""
+    it = Storm(seed, batch_size=130, linger_ms=10)
+    for turn in range(600):
+        if it.dice.random() < 0.5:
+            value = b"%d" % len(it.sent)
+            it.put(it.dice.randrange(2), value + b"x" * 90 if it.dice.random() < 0.05 else value)
+        if it.dice.random() < 0.003:
+            it.expire()
+        if turn % 100 == 0:
+            for log in it.network.logs:
+                log.most_bytes = it.dice.choice([80, 100, 2**31]) if turn else 80
+        it.turn()
+        it.network.step()
+    it.settle()
+    return it
+
+
+@pytest.mark.parametrize("seeds", [range(start, start + 10) for start in range(0, 60, 10)])
+def test_nor_does_splitting_in_a_storm_lose_double_or_reorder_anything(seeds):
+    splits = 0
+    for seed in seeds:
+        it = storm_of_splits(seed)
+        splits += it.sender.counted["splits"]
+        assert (seed, it.damage()) == (seed, set())
+        assert it.accumulator.pool.available == it.accumulator.pool.total
+    assert splits > 20
+
+
 def test_the_storm_is_one_without_idempotence_it_duplicates_and_reorders():
     damage = set().union(*(storm(seed, enable_idempotence=False) for seed in range(20)))
     assert damage == {"duplicated", "reordered"}
