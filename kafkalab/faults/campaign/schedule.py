@@ -163,7 +163,7 @@ def schedule(seed: int) -> Schedule:
 
 
 def _burst(dice: Random) -> Burst:
-    """Return a burst: some go to one partition, so that requests follow each other there, others everywhere."""
+    """Return a burst: to one partition, so that requests follow each other there, or to several."""
     everywhere = [(topic, partition) for topic in range(TOPICS) for partition in range(PARTITIONS)]
     among = dice.sample(everywhere, dice.choice((1, 2, 6, 6)))
     targets = tuple(dice.choice(among) for _ in range(dice.randint(1, MOST_IN_BURST)))
