@@ -1,4 +1,4 @@
-"""The command line: `kafkalab lab | up | down | status | doctor | run | bench | new`.
+"""The command line: `kafkalab lab | up | down | status | doctor | run | bench | campaign | new`.
 
 Each command delegates at once to the package that does the work; what it prints on failure is the error's
 message, without a traceback.
@@ -27,6 +27,23 @@ class Benchmark(StrEnum):
     PRODUCERS = "producers"
     PROXY = "proxy"
     START = "start"
+
+
+class Switch(StrEnum):
+    """On or off."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class Client(StrEnum):
+    """Whose producer a campaign tries."""
+
+    KAFKALAB = "kafkalab"
+    CONFLUENT = "confluent"
+    KAFKA_PYTHON = "kafka-python"
+    AIOKAFKA = "aiokafka"
+    JAVA = "java"
 
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -126,6 +143,39 @@ def bench(  # noqa: PLR0913 - one parameter per option
     except (running.BenchError, ValueError) as error:
         typer.echo(f"kafkalab: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+@app.command()
+def campaign(  # noqa: PLR0913 - one parameter per option
+    client: Annotated[Client, typer.Option(help="Whose producer is tried.")] = Client.KAFKALAB,
+    seeds: Annotated[int, typer.Option(help="How many storms, a seed each.", min=1)] = 20,
+    first_seed: Annotated[int, typer.Option(help="The first seed.", min=0)] = 0,
+    *,
+    idempotence: Annotated[Switch, typer.Option(help="off: a control, which must show damage.")] = Switch.ON,
+    faults: Annotated[
+        str | None, typer.Option(help="Only these of the seed's faults, as 0,3 (none: none of them).")
+    ] = None,
+    replays: Annotated[int, typer.Option(help="How often a storm with an anomaly is run again.", min=0)] = 5,
+    evidence: Annotated[
+        Path | None, typer.Option(help="Write recordings of storms with anomalies to this directory.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the sums to this file.")] = None,
+) -> None:
+    """Let seeded storms of faults loose on a producer, and audit what it said it had delivered.
+
+    Exits with 1 when kafkalab's producer, idempotence on, shows damage.
+    """
+    from kafkalab.faults.campaign import command  # noqa: PLC0415
+
+    on = idempotence is Switch.ON
+    try:
+        plan = command.Plan(client.value, seeds, first_seed, on, command.numbers(faults), replays, evidence)
+        tally = command.campaign(plan, json)
+    except (ValueError, ImportError) as error:
+        typer.echo(f"kafkalab: {error}", err=True)
+        raise typer.Exit(2) from error
+    if client is Client.KAFKALAB and on and not tally.clean:
+        raise typer.Exit(1)
 
 
 @app.command()

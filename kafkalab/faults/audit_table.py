@@ -31,6 +31,14 @@ def table(audit: Audit) -> str:
     return "\n".join(lines)
 
 
+def evidence(audit: Audit, finding: Finding) -> str:
+    """Return one finding of the audit as a line: record, what was told, where it lies."""
+    where = _found(finding, _relative_ids(audit))
+    return f"{_name(finding.sent)} ({_told(finding.sent)}) lies {where}".replace(
+        "lies partition", "lies in partition"
+    )
+
+
 def _rows(kind: str, findings: Sequence[Finding], ids: dict[int, str]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         (kind, _name(each.sent), _told(each.sent), _found(each, ids)) for each in findings[:ROWS]

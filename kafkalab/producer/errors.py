@@ -85,7 +85,9 @@ REMEDIES = {code: kind for kind, codes in _REMEDIES.items() for code in codes} |
 """Error code -> remedy; codes that are not listed mean ABORT."""
 
 _UNANSWERED = (kafka_errors.KafkaConnectionError, kafka_errors.KafkaTimeoutError)
-_MAYBE_STORED = {-1, 7, 13, 20}  # unknown, request timed out, network, not enough replicas after append
+_MAYBE_STORED = {-1, 3, 6, 7, 13, 20, 56}
+"""Errors that may come after the append: while it waited for the followers, the leader ran out of time or of
+replicas, or lost the partition or its disk (Kafka: `DelayedProduce.tryComplete`)."""
 
 
 def remedy(error: BaseException) -> Remedy:

@@ -81,6 +81,7 @@ class StormyNetwork:
         self.calm = False
         self.on_lost = None
         self.refuse = {}  # first value of a batch -> error code to answer with, once
+        self.spoil = {}  # first value of a batch -> error code, told every time though the batch is stored
         self.produced = 0
         self._ids = iter(range(4000, 5000))
 
@@ -173,6 +174,9 @@ class StormyNetwork:
         return ProduceResponse(responses=[topic(name="t", partition_responses=answers)])
 
     def _store(self, data):
+        if code := self.spoil.get(first_value(data.records)):
+            self.logs[data.index].append(data.records)
+            return code, -1
         if code := self.refuse.pop(first_value(data.records), None):
             return code, -1
         if not self.calm and self.dice.random() < 0.15:

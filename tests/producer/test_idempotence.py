@@ -220,6 +220,19 @@ def test_what_may_have_been_stored_gets_no_second_number():
     assert it.network.logs[0].values == [b"0", b"next"]
 
 
+@pytest.mark.parametrize("code", [3, 6, 7, 20, 56])
+def test_an_error_told_after_the_append_does_not_rule_it_out(code):
+    """Found by the campaign: a leader may lose its office, or its disk, while it waits for followers."""
+    it = proven(retries=1)
+    it.network.spoil = {b"a": code, b"b": code}
+    for value in (b"a", b"b"):
+        it.put(0, value)
+        it.turn()
+    it.settle()
+    assert it.damage() == set()
+    assert it.network.logs[0].values == [b"0", b"a", b"b"]
+
+
 def test_sequences_wrap_around():
     assert sequence_after(2**31 - 1, 1) == 0
     assert sequence_after(2**31 - 3, 5) == 2
