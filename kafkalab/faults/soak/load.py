@@ -213,8 +213,9 @@ class TransactionalProgram(Program):
         except KafkaError as worse:
             self.trouble.append(f"{self.book.name}: {error!r}, then abort_transaction(): {worse!r}")
             self.producer.close(timeout=0)
-            self.producer = self._open_producer()
-            self.prepare()
+            if not self._stop.is_set():
+                self.producer = self._open_producer()
+                self.prepare()
             return "unknown"
         return "aborted"
 

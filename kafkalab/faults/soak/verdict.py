@@ -24,7 +24,7 @@ from kafkalab.faults.soak.load import Book, Kind
 GROWTH_MB = 8.0
 """Memory may grow by that much after the warm-up, or by GROWTH_MB_PER_MINUTE, if that is more."""
 GROWTH_MB_PER_MINUTE = 1.0
-ENOUGH = 0.5
+ENOUGH = 0.2
 """At least this share of a kind's records has to be acknowledged, or aborted on purpose."""
 
 
