@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test check notebooks bench soak clean
+.PHONY: help install lab test check notebooks bench soak leaks clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -46,7 +46,10 @@ bench: install ## Measure: start-up of the cluster, the producer beside its peer
 	$(BIN)/kafkalab bench start
 	$(BIN)/kafkalab bench producers
 
-soak: install ## A hundred start/kill/restart cycles: nothing may be left behind
+soak: install ## Ten minutes of load while brokers die and freeze: every record is accounted for
+	$(BIN)/python -m kafkalab.faults.soak
+
+leaks: install ## A hundred start/kill/restart cycles: nothing may be left behind
 	$(BIN)/python -m pytest tests/cluster/test_leaks.py --cycles 100
 
 clean: ## Remove the environment and everything generated

@@ -158,7 +158,10 @@ class NetworkClient:
 
     def _connect(self, node: int, now: float) -> bool:
         self._bury(now)  # the new socket may get a closed one's number
-        if node not in self._addresses or self._retry_at.get(node, 0.0) > now:
+        if node not in self._addresses:
+            self.on_lost()  # somebody knows of a broker that we do not: metadata is out of date
+            return False
+        if self._retry_at.get(node, 0.0) > now:
             return False
         try:
             connection = self._open(node, now)

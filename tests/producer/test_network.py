@@ -48,6 +48,17 @@ def read_ahead(client, node):
     assert select.select([client._connections[node].socket], [], [], 5)[0]
 
 
+# --- brokers that metadata does not list ------------------------------------------------------------
+
+
+def test_asked_for_a_broker_that_metadata_does_not_list_it_wants_fresh_metadata(broker):
+    """A coordinator, back from the dead, is known to FindCoordinator before it is known to us."""
+    client, wanted = client_of(broker), []
+    client.on_lost = lambda: wanted.append(True)
+    assert not client.can_send(7, time.monotonic())
+    assert wanted == [True]
+
+
 # --- broken connections ---------------------------------------------------------------------------
 
 

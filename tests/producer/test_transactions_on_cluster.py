@@ -346,3 +346,22 @@ def transact_quietly(producer, topic):
     producer.begin_transaction()
     producer.send(topic, b"zombie", partition=0).exception(10)
     producer.abort_transaction()
+
+
+def test_a_coordinator_back_from_the_dead_is_reached_although_metadata_forgot_it(cluster, topic, make):
+    """Its address is not known then, and without a new look nobody learned it for metadata_max_age_ms."""
+    producer = make(max_block_ms=15_000)
+    (coordinator,) = producer.ordering._courier._nodes.values()
+    producer.begin_transaction()
+    producer.send(topic, b"a", partition=0).result(30)
+
+    def forgotten():
+        producer.metadata.want_update()
+        producer.metadata.wakeup()
+        return coordinator not in producer.metadata.snapshot.brokers
+
+    cluster.kill(coordinator)
+    wait_until(forgotten)
+    cluster.heal()
+    producer.commit_transaction()
+    assert [value for _, _, value in committed(cluster, topic)] == [b"a"]
