@@ -35,35 +35,11 @@ from kafkalab.producer.sender import Sender
 from kafkalab.producer.serializers import bytes_serializer, json_serializer, string_serializer
 from kafkalab.producer.tracing import Event, Trace
 
-__all__ = [
-    "AuthenticationError",
-    "BufferExhaustedError",
-    "ConfigError",
-    "DefaultPartitioner",
-    "DeliveryFuture",
-    "DeliveryTimeoutError",
-    "Event",
-    "MetadataTimeoutError",
-    "Partitioner",
-    "Partitions",
-    "Producer",
-    "ProducerBatch",
-    "ProducerClosedError",
-    "ProducerConfig",
-    "ProducerForkedError",
-    "ProducerInterceptor",
-    "ProducerRecord",
-    "RecordAccumulator",
-    "RecordMetadata",
-    "RecordTooLargeError",
-    "RoundRobinPartitioner",
-    "Sender",
-    "TopicPartition",
-    "Trace",
-    "TransactionStateError",
-    "UnknownPartitionError",
-    "bytes_serializer",
-    "json_serializer",
-    "murmur2",
-    "string_serializer",
-]
+# What is used, what takes part in a send, what may go wrong, and what is looked at.
+__all__ = ["DeliveryFuture", "Producer", "ProducerConfig", "ProducerRecord", "RecordMetadata"]
+__all__ += ["DefaultPartitioner", "Partitioner", "Partitions", "RoundRobinPartitioner", "murmur2"]
+__all__ += ["ProducerInterceptor", "bytes_serializer", "json_serializer", "string_serializer"]
+__all__ += ["AuthenticationError", "BufferExhaustedError", "ConfigError", "DeliveryTimeoutError"]
+__all__ += ["MetadataTimeoutError", "ProducerClosedError", "ProducerForkedError", "RecordTooLargeError"]
+__all__ += ["TransactionStateError", "UnknownPartitionError"]
+__all__ += ["Event", "ProducerBatch", "RecordAccumulator", "Sender", "TopicPartition", "Trace"]

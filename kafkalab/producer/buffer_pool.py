@@ -22,8 +22,7 @@ class BufferPool:
     """`total` bytes, shared."""
 
     def __init__(self, total: int) -> None:
-        self.total = total
-        self.available = total
+        self.total = self.available = total
         self._lock = threading.Lock()
         self._queue: deque[threading.Condition] = deque()
         self._closed = False
@@ -42,9 +41,8 @@ class BufferPool:
         in time, ProducerClosedError when the pool was closed meanwhile.
         """
         if size > self.total:
-            raise RecordTooLargeError(
-                f"{size} bytes are more than buffer_memory={self.total}: raise it or send less"
-            )
+            limit = f"buffer_memory={self.total}: raise it or send less"
+            raise RecordTooLargeError(f"{size} bytes are more than {limit}")
         with self._lock:
             if self._queue or self.available < size:
                 self._wait(size, deadline, on_wait)
@@ -78,10 +76,9 @@ class BufferPool:
         if self._closed:
             raise ProducerClosedError("the producer was closed while this record waited for memory")
         if not served:
-            raise BufferExhaustedError(
-                f"no {size} bytes of buffer_memory={self.total} came free within max_block_ms "
-                f"({self.available} available): the brokers are slower than this producer"
-            )
+            left = f"({self.available} available): the brokers are slower than this producer"
+            full = f"no {size} bytes of buffer_memory={self.total} came free within max_block_ms"
+            raise BufferExhaustedError(f"{full} {left}")
 
     def _wake_first(self) -> None:
         if self._queue:

@@ -15,10 +15,11 @@ import dataclasses
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from typing import Any, Self
 
-from kafkalab.producer.config_rules import check
+from kafkalab.producer.config_rules import check, idempotent
 from kafkalab.producer.errors import ConfigError
 from kafkalab.producer.interceptors import ProducerInterceptor
 from kafkalab.producer.partitioners import Partitioner
@@ -124,9 +125,11 @@ class ProducerConfig:
         return cls(**settings)
 
     def __post_init__(self) -> None:
-        for name, value in check(self).items():
-            object.__setattr__(self, name, value)
-        _ = self.bootstrap_addresses
+        settle = partial(object.__setattr__, self)  # nobody else may
+        settle("compression_type", "none" if self.compression_type is None else self.compression_type)
+        settle("security_protocol", str(self.security_protocol).upper())
+        check(self)
+        settle("enable_idempotence", idempotent(self))
 
     @property
     def required_acks(self) -> int:
@@ -135,23 +138,17 @@ class ProducerConfig:
 
     @property
     def bootstrap_addresses(self) -> list[tuple[str, int]]:
-        """`bootstrap_servers` as (host, port) pairs."""
-        servers = self.bootstrap_servers
-        listed = servers.split(",") if isinstance(servers, str) else servers
-        if not isinstance(listed, Sequence) or not all(isinstance(server, str) for server in listed):
-            raise ConfigError(
-                f'bootstrap_servers={servers!r}: give "host:port,host:port" or a list of "host:port"'
-            )
-        addresses = [_address(server) for server in listed if server.strip()]
-        if not addresses:
-            raise ConfigError(
-                f'bootstrap_servers={servers!r} names no broker: give "host:port" of at least one'
-            )
-        return addresses
+        """`bootstrap_servers` as (host, port) pairs; raises ConfigError."""
+        servers: object = self.bootstrap_servers
+        if isinstance(servers, str):
+            servers = [server for server in servers.split(",") if server.strip()]
+        if not isinstance(servers, Sequence) or not servers:
+            raise ConfigError(f'bootstrap_servers={servers!r} names no broker: give "host:port,host:port"')
+        return [_address(server) for server in servers]
 
 
-def _address(server: str) -> tuple[str, int]:
-    host, _, port = server.strip().rpartition(":")
+def _address(server: object) -> tuple[str, int]:
+    host, _, port = str(server).strip().rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigError(f'bootstrap server {server!r} is not "host:port" with a port from 1 to 65535')
     return host.strip("[]"), int(port)

@@ -1,7 +1,7 @@
 """The rules that settings obey, each alone and all together (Java: `ProducerConfig.postProcessParsedConfig`).
 
-A rule looks at the whole configuration and raises ConfigError: what is wrong, what is allowed, what
-to change.
+A rule is a pair: whether it is broken, and what to say then: what is wrong, what is allowed, what to
+change. The first that is broken raises ConfigError; those behind it may rely on it.
 
 Rules: idempotence is on unless acks or retries rule it out; asking for both is an error; passwords
 appear in no message.
@@ -12,146 +12,134 @@ from __future__ import annotations
 import dataclasses
 import sys
 import warnings
-from collections.abc import Sequence
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kafkalab.producer.errors import ConfigError
 
 if TYPE_CHECKING:
     from kafkalab.producer.config import ProducerConfig
 
+Rules: TypeAlias = Iterator[tuple[bool, str]]
+
 LEVELS = {"gzip": (1, 9), "lz4": (1, 17), "zstd": (-131072, 22)}
 """Lowest and highest compression_level by compression_type (KIP-390); gzip knows -1, its default, too."""
 MAX_IN_FLIGHT = 5
 """A broker remembers this many batches per producer and partition, and so recognises what comes again."""
 
+_TYPES: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float)}
+_WANTED = {"str": "a str", "bool": "True or False", "int": "a whole number", "float": "a number"}
+_SASL = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
 
-def check(config: ProducerConfig) -> dict[str, Any]:
-    """Raise ConfigError if the settings are wrong; return those that the check has settled."""
-    settled = {
-        "compression_type": "none" if config.compression_type is None else config.compression_type,
-        "security_protocol": str(config.security_protocol).upper(),
-    }
+
+def check(config: ProducerConfig) -> None:
+    """Raise ConfigError if the settings are wrong."""
     for each in dataclasses.fields(config):
-        value = settled.get(each.name, getattr(config, each.name))
-        _check_alone(each, value)
-    _check_acks(config)
-    _check_steps(config)
-    _check_delivery_timeout(config)
-    _check_level(settled["compression_type"], config.compression_level)
-    _check_security(config, settled["security_protocol"])
-    return {**settled, "enable_idempotence": _idempotence(config)}
+        _refuse(_alone(each, getattr(config, each.name)))
+    _ = config.bootstrap_addresses
+    for rules in (_steps, _numbers, _idempotence, _security):
+        _refuse(rules(config))
 
 
-# --- each alone -----------------------------------------------------------------------------------
+def _refuse(rules: Rules) -> None:
+    for broken, message in rules:
+        if broken:
+            raise ConfigError(message)
 
 
-def _check_alone(each: dataclasses.Field[Any], value: Any) -> None:
-    """Check one setting by its declared type, range and choices."""
-    if "range" in each.metadata:
-        check_range(each.name, value, *each.metadata["range"], whole=each.type == "int")
-    elif value is None and "None" in str(each.type):
+def _alone(each: dataclasses.Field[Any], value: Any) -> Rules:
+    """Check one setting by its declared type, choices and range."""
+    declared = str(each.type)
+    if value is None and "None" in declared:
         return
-    elif "choices" in each.metadata and value not in each.metadata["choices"]:
-        allowed = ", ".join(repr(choice) for choice in each.metadata["choices"])
-        raise ConfigError(f"{each.name}={value!r} is unknown: use one of {allowed}")
-    elif str(each.type).startswith("bool") and not isinstance(value, bool):
-        raise ConfigError(f"{each.name}={value!r} is a {type(value).__name__}: give True or False")
-    elif each.type in {"str", "str | None"} and not isinstance(value, str):
-        shown = repr(value) if each.repr else "that"
-        raise ConfigError(f"{each.name}: {shown} is a {type(value).__name__}: give a str")
+    if choices := each.metadata.get("choices"):
+        yield (
+            value not in choices,
+            f"{each.name}={value!r} is unknown: use one of {', '.join(map(repr, choices))}",
+        )
+    elif (kind := declared.removesuffix(" | None")) in _TYPES:
+        types, wanted = _TYPES[kind], _WANTED[kind]
+        low, high = each.metadata.get("range", (None, None))
+        wanted += "" if low is None else f" from {low} to {high}"
+        shown = f"{each.name}={value!r}" if each.repr else each.name
+        wrong = not isinstance(value, types) or (isinstance(value, bool) and types is not bool)
+        yield wrong, f"{shown} is a {type(value).__name__}: give {wanted}"
+        yield low is not None and not low <= value <= high, f"{shown} is out of range: give {wanted}"
 
 
-def check_range(name: str, value: Any, low: float, high: float, *, whole: bool) -> None:
-    """Raise ConfigError unless `value` is a number, `whole` or not, from `low` to `high`."""
-    kind = "a whole number" if whole else "a number"
-    if not isinstance(value, int if whole else (int, float)) or isinstance(value, bool):
-        raise ConfigError(f"{name}={value!r} is a {type(value).__name__}: give {kind} from {low} to {high}")
-    if not low <= value <= high:
-        raise ConfigError(f"{name}={value!r} is out of range: give {kind} from {low} to {high}")
-
-
-def _check_acks(config: ProducerConfig) -> None:
-    if config.acks not in (0, 1, -1, "0", "1", "-1", "all") or isinstance(config.acks, bool):
-        raise ConfigError(f'acks={config.acks!r} is unknown: use 0, 1 or "all" (-1)')
-
-
-def _check_steps(config: ProducerConfig) -> None:
+def _steps(config: ProducerConfig) -> Rules:
     """Check the objects that do a step of send()."""
     for name in ("key_serializer", "value_serializer"):
-        if not callable(getattr(config, name)):
-            raise ConfigError(
-                f"{name}={getattr(config, name)!r} is not callable: give a function (topic, data) -> bytes"
-            )
-    if not isinstance(config.interceptors, Sequence):
-        raise ConfigError(f"interceptors={config.interceptors!r} is no list: give [MyInterceptor(), ...]")
-    if config.partitioner is not None and not callable(getattr(config.partitioner, "partition", None)):
-        raise ConfigError(
-            f"partitioner={config.partitioner!r} has no partition() method: give an object with "
-            "partition(topic, key, value, partitions) -> int"
-        )
+        given = getattr(config, name)
+        yield not callable(given), f"{name}={given!r} is not callable: give a function (topic, data) -> bytes"
+    guests, chooser = config.interceptors, config.partitioner
+    yield not isinstance(guests, Sequence), f"interceptors={guests!r} is no list: give [MyInterceptor(), ...]"
+    yield (
+        chooser is not None and not callable(getattr(chooser, "partition", None)),
+        f"partitioner={chooser!r} has no partition() method: see kafkalab.producer.Partitioner",
+    )
 
 
-# --- together -------------------------------------------------------------------------------------
+def _numbers(config: ProducerConfig) -> Rules:
+    acks, least = config.acks, config.linger_ms + config.request_timeout_ms
+    known = acks in (0, 1, -1, "0", "1", "-1", "all") and not isinstance(acks, bool)
+    yield not known, f'acks={acks!r} is unknown: use 0, 1 or "all" (-1)'
+    short = f"delivery_timeout_ms={config.delivery_timeout_ms:g} is below linger_ms + request_timeout_ms"
+    yield config.delivery_timeout_ms < least, f"{short} = {least:g}: raise it, or lower request_timeout_ms"
+    codec, level = config.compression_type, config.compression_level
+    if level is not None and (codec, level) != ("gzip", -1):
+        given = f"compression_level={level} means nothing to compression_type={codec!r}"
+        yield codec not in LEVELS, f"{given}: leave it out, or use {', '.join(LEVELS)}"
+        low, high = LEVELS[str(codec)]
+        given = f"compression_type={codec!r}: compression_level={level} is out of range"
+        yield not low <= level <= high, f"{given}: give a whole number from {low} to {high}"
 
 
-def _check_delivery_timeout(config: ProducerConfig) -> None:
-    least = config.linger_ms + config.request_timeout_ms
-    if config.delivery_timeout_ms < least:
-        raise ConfigError(
-            f"delivery_timeout_ms={config.delivery_timeout_ms:g} is below linger_ms + request_timeout_ms = "
-            f"{least:g}: raise it, or lower request_timeout_ms"
-        )
+def _against_idempotence(config: ProducerConfig) -> str:
+    against = [] if config.required_acks == -1 else [f"acks={config.acks!r}"]
+    return " and ".join(against if config.retries else [*against, "retries=0"])
 
 
-def _check_level(codec: str, level: int | None) -> None:
-    if level is None or (codec, level) == ("gzip", -1):
-        return
-    if codec not in LEVELS:
-        raise ConfigError(
-            f"compression_level={level!r} means nothing to compression_type={codec!r}: "
-            f"leave it out, or use {', '.join(LEVELS)}"
-        )
-    check_range(f"compression_type={codec!r}: compression_level", level, *LEVELS[codec], whole=True)
+def _idempotence(config: ProducerConfig) -> Rules:
+    against, many = _against_idempotence(config), config.max_in_flight_requests_per_connection
+    asked, name = config.enable_idempotence, config.transactional_id
+    yield name == "", "transactional_id='' is empty: give a name, or None for no transactions"
+    off = against or ("enable_idempotence=False" if asked is False else "")
+    needs = "an idempotent producer; leave one of them out"
+    yield bool(name and off), f"transactional_id={name!r} contradicts {off}: transactions need {needs}"
+    needs = 'it needs acks="all" and retries'
+    yield bool(asked and against), f"enable_idempotence=True contradicts {against}: {needs}"
+    above = (
+        f"max_in_flight_requests_per_connection={many} is above {MAX_IN_FLIGHT}, the most with idempotence"
+    )
+    # So Java since 4.0, also with acks=0.
+    yield asked is not False and many > MAX_IN_FLIGHT, f"{above}: lower it, or set enable_idempotence=False"
 
 
-def _idempotence(config: ProducerConfig) -> bool:
-    """Return whether the producer is idempotent; an error if that is asked for and cannot be."""
-    acks_all = config.required_acks == -1
-    against = ([] if acks_all else [f"acks={config.acks!r}"]) + ([] if config.retries else ["retries=0"])
-    many = config.max_in_flight_requests_per_connection
-    asked = config.enable_idempotence
-    if config.transactional_id is not None:
-        _check_transactional(config.transactional_id, asked, against)
-    if asked and against:
-        raise ConfigError(
-            f'enable_idempotence=True contradicts {" and ".join(against)}: it needs acks="all" and retries'
-        )
-    if asked is not False and many > MAX_IN_FLIGHT:  # so Java since 4.0, also with acks=0
-        raise ConfigError(
-            f"max_in_flight_requests_per_connection={many} is above {MAX_IN_FLIGHT}, the most that an "
-            "idempotent producer may have: lower it, or set enable_idempotence=False"
-        )
-    if asked is None and against:
+def _security(config: ProducerConfig) -> Rules:
+    given = [name for name in _SASL if getattr(config, name)]
+    missing = [name for name in _SASL if name not in given]
+    protocol = f"security_protocol={config.security_protocol!r}"
+    if config.security_protocol.startswith("SASL"):
+        yield bool(missing), f"{protocol} needs {' and '.join(missing)}, too"
+        nul = "\0" in f"{config.sasl_plain_username}{config.sasl_plain_password}"
+        yield nul, "sasl_plain_username and sasl_plain_password cannot hold the character NUL"
+    else:
+        login = f"{' and '.join(given)} without a login"
+        yield bool(given), f"{login}: {protocol} has none; use SASL_SSL (or SASL_PLAINTEXT)"
+    plain = config.ssl_cafile is not None and not config.security_protocol.endswith("SSL")
+    yield plain, f"ssl_cafile without TLS: {protocol} is not encrypted; use SSL or SASL_SSL"
+
+
+def idempotent(config: ProducerConfig) -> bool:
+    """Return whether the producer is idempotent; warn if it is not, and nobody said so."""
+    against = _against_idempotence(config)
+    if config.enable_idempotence is None and against:
+        risk = "records may be lost, stored twice or overtaken by later ones"
         _warn(
-            f"idempotence is off because of {' and '.join(against)}: records may be lost, stored twice or "
-            "overtaken by later ones. Leave that setting out to be safe, or say enable_idempotence=False "
-            "if it is meant"
+            f"idempotence is off because of {against}: {risk}. If it is meant, set enable_idempotence=False"
         )
-    return asked is not False and not against
-
-
-def _check_transactional(transactional_id: str, asked: bool | None, against: list[str]) -> None:
-    if not transactional_id:
-        raise ConfigError("transactional_id='' is empty: give a name, or None for no transactions")
-    against = against + (["enable_idempotence=False"] if asked is False else [])
-    if against:
-        raise ConfigError(
-            f"transactional_id={transactional_id!r} contradicts {' and '.join(against)}: transactions need "
-            "an idempotent producer; leave that out, or leave out transactional_id"
-        )
+    return config.enable_idempotence is not False and not against
 
 
 def _warn(message: str) -> None:
@@ -160,34 +148,3 @@ def _warn(message: str) -> None:
     while frame.f_back and frame.f_globals["__name__"].startswith("kafkalab.producer"):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)
-
-
-# --- security -------------------------------------------------------------------------------------
-
-_SASL = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
-
-
-def _check_security(config: ProducerConfig, protocol: str) -> None:
-    given = [name for name in _SASL if getattr(config, name)]
-    if protocol.startswith("SASL"):
-        missing = [name for name in _SASL if name not in given]
-        if missing:
-            raise ConfigError(f"security_protocol={protocol!r} needs {' and '.join(missing)}, too")
-        if "\0" in f"{config.sasl_plain_username}{config.sasl_plain_password}":
-            raise ConfigError("sasl_plain_username and sasl_plain_password cannot hold the character NUL")
-    elif given:
-        raise ConfigError(
-            f"{' and '.join(given)} without a login: security_protocol={protocol!r} has none; "
-            "use SASL_SSL (or SASL_PLAINTEXT)"
-        )
-    if config.ssl_cafile is not None:
-        _check_cafile(config.ssl_cafile, protocol)
-
-
-def _check_cafile(cafile: Any, protocol: str) -> None:
-    if not protocol.endswith("SSL"):
-        raise ConfigError(
-            f"ssl_cafile without TLS: security_protocol={protocol!r} is not encrypted; use SSL or SASL_SSL"
-        )
-    if not isinstance(cafile, (str, PathLike)) or not Path(cafile).is_file():
-        raise ConfigError(f"ssl_cafile={cafile!r} is no file: give the path of a PEM file")

@@ -27,9 +27,10 @@ from kafka import errors as kafka_errors
 from kafka.protocol.broker_version_data import BrokerVersionData
 from kafka.protocol.parser import KafkaProtocol
 
+from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.errors import AuthenticationError
 from kafkalab.producer.handshake import ConnectionState, Features, introduce
-from kafkalab.producer.security import OTHER_END, Security, diagnose, is_tls
+from kafkalab.producer.security import OTHER_END, diagnose
 
 Handler: TypeAlias = Callable[[Any, BaseException | None], None]
 """Called once per request with (response, None) or (None, error); response None too when acks=0."""
@@ -38,6 +39,8 @@ _RECEIVE = 256 * 1024
 _TLS_SEND = 64 * 1024  # TLS takes all or nothing, and says so only when all has left
 _CONNECTING = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
 _WAIT = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_TLS_ALERT = b"\x15\x03"  # so a TLS port answers plain text
+_SETUP_TIMEOUT_S = 10.0  # socket.connection.setup.timeout.ms
 _SESSION_USED = 0.9  # of a login's lifetime; Java takes 85 to 95 %
 
 
@@ -46,12 +49,11 @@ class InFlight(NamedTuple):
 
     handler: Handler
     deadline: float
-    expects_answer: bool
-    ends_at: int  # position of its last byte in everything this connection ever sends
+    done_at: float  # position of its last byte in everything this connection ever sends; inf with an answer
 
 
 class Connection:
-    """A non-blocking connection to `address`; `timeout` seconds are allowed until it is ready.
+    """A non-blocking connection to `address`, encrypted in the `context`, if there is one.
 
     `target` is one of the address's entries from socket.getaddrinfo; raises OSError.
     """
@@ -60,12 +62,12 @@ class Connection:
         self,
         address: tuple[str, int],
         target: Sequence[Any],
-        client_id: str,
-        security: Security,
+        config: ProducerConfig,
+        context: ssl.SSLContext | None,
         now: float,
-        timeout: float,
     ) -> None:
         self.address = address
+        self.where = "{}:{}".format(*address)
         self.state = ConnectionState.CONNECTING
         self.error: BaseException | None = None
         self.created = self.last_used = now
@@ -74,18 +76,17 @@ class Connection:
         """The broker reads nothing before this time."""
         self.expires_at = float("inf")
         """When to use another connection, as the login ends."""
-        self._security = security
-        self._introduction = introduce(security)
+        self._config, self._context = config, context
+        self._introduction = introduce(config)
         self._heard = False
-        self._protocol = KafkaProtocol(client_id=client_id)
+        self._protocol = KafkaProtocol(client_id=config.client_id)
         self._versions: BrokerVersionData | None = None
         self._in_flight: deque[InFlight] = deque()
         self._out = bytearray()
         self._queued = self._sent = 0
-        self._setup_deadline = now + timeout
-        self._tls: ssl.SSLSocket | None = None
+        self._setup_deadline = now + min(_SETUP_TIMEOUT_S, config.request_timeout_ms / 1000)
         self._wants_write = True
-        self.socket = _connect(address, target)
+        self.socket = _connect(self.where, target)
         self.fd = self.socket.fileno()
         """The socket's number, which outlives the socket: for the selector."""
 
@@ -102,10 +103,12 @@ class Connection:
 
     @property
     def deadline(self) -> float:
-        """When the connection has to be given up if nothing happens."""
-        if self.state is ConnectionState.READY:
-            return self._in_flight[0].deadline if self._in_flight else float("inf")
-        return self._setup_deadline
+        """When the connection has to be given up if nothing happens: late, unused or used up."""
+        if self.state is not ConnectionState.READY:
+            return self._setup_deadline
+        if self._in_flight:
+            return self._in_flight[0].deadline
+        return min(self.last_used + self._config.connections_max_idle_ms / 1000, self.expires_at)
 
     def is_open(self, now: float) -> bool:
         """Tell whether the broker takes requests now."""
@@ -127,29 +130,31 @@ class Connection:
         self._out += data
         self._queued += len(data)
         self.last_used = now
-        self._in_flight.append(InFlight(handler, now + timeout, request.expect_response(), self._queued))
+        done_at = float("inf") if request.expect_response() else self._queued
+        self._in_flight.append(InFlight(handler, now + timeout, done_at))
         return correlation_id
 
     def on_event(self, events: int, now: float) -> None:
         """Go on after the selector reported `events`."""
+        self.last_used = now
         try:
             if self.state is ConnectionState.CONNECTING:
-                self._finish_connect(now)
+                self._finish_connect()
             elif self.state is ConnectionState.ENCRYPTING:
-                self._shake_hands(now)
+                self._shake_hands()
             elif events & selectors.EVENT_WRITE:
                 self.write()
             if events & selectors.EVENT_READ and self.state is not ConnectionState.CLOSED:
-                self._read(now)
+                self._read()
         except (OSError, kafka_errors.KafkaError) as error:
             self._break(error)
 
     def _break(self, error: BaseException) -> None:
         """Close, with the error's likely meaning."""
         ready = self.state is ConnectionState.READY
-        unheard = ready and not self._heard and not self._security.mechanism
+        unheard = ready and not self._heard and not self._config.sasl_mechanism
         step = "unheard" if unheard else self.state.value
-        self.close(diagnose(error, step, "{}:{}".format(*self.address), self._security.protocol))
+        self.close(diagnose(error, step, self.where, self._config.security_protocol))
 
     def close(self, reason: BaseException) -> None:
         """Close for `reason` and fail what is unanswered with it, oldest first."""
@@ -158,53 +163,48 @@ class Connection:
         self.state = ConnectionState.CLOSED
         self.error = reason
         self.socket.close()
-        host, port = self.address
-        error = kafka_errors.KafkaConnectionError(f"connection to {host}:{port} lost: {reason!r}")
+        error = kafka_errors.KafkaConnectionError(f"connection to {self.where} lost: {reason!r}")
         while self._in_flight:
             self._in_flight.popleft().handler(None, error)
 
     # --- from one state to the next ---------------------------------------------------------------
 
-    def _finish_connect(self, now: float) -> None:
-        code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            raise ConnectionError(code, f"cannot connect to {self.address[0]}:{self.address[1]}")
+    def _finish_connect(self) -> None:
+        if code := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise ConnectionError(code, f"cannot connect to {self.where}")
         self._wants_write = False
-        if self._security.tls:
-            self.state = ConnectionState.ENCRYPTING
-            self.socket = self._tls = self._security.encrypt(self.socket, self.address[0])
-            self._shake_hands(now)
-        else:
-            self._introduce(None, now)
+        if self._context is None:
+            self._introduce(None)
+            return
+        self.state, host = ConnectionState.ENCRYPTING, self.address[0]
+        wrap = self._context.wrap_socket
+        self.socket = wrap(self.socket, server_hostname=host, do_handshake_on_connect=False)
+        self._shake_hands()
 
-    def _shake_hands(self, now: float) -> None:
+    def _shake_hands(self) -> None:
         """Go on with TLS's handshake as far as what has arrived allows."""
-        assert self._tls is not None
-        self._wants_write = False
+        assert isinstance(self.socket, ssl.SSLSocket)
         try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            return
-        except ssl.SSLWantWriteError:
-            self._wants_write = True
-            return
-        self._introduce(None, now)
+            self.socket.do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as wanted:
+            self._wants_write = isinstance(wanted, ssl.SSLWantWriteError)
+        else:
+            self._wants_write = False
+            self._introduce(None)
 
-    def _introduce(self, answer: Any, now: float) -> None:
+    def _introduce(self, answer: Any, error: BaseException | None = None) -> None:
         """Say the next thing of the introduction, now that the last one is answered."""
+        if error is not None:
+            return  # the connection is closed already
         try:
             self.state, request = self._introduction.send(answer)
         except StopIteration as done:
             self._versions, self.features, session_ms = done.value
             if session_ms:
-                self.expires_at = now + session_ms / 1000 * _SESSION_USED
+                self.expires_at = self.last_used + session_ms / 1000 * _SESSION_USED
             self.state = ConnectionState.READY
         else:
-            self.send(request, self._on_introduced, now, self._setup_deadline - now)
-
-    def _on_introduced(self, response: Any, error: BaseException | None) -> None:
-        if error is None:  # else the connection is closed already
-            self._introduce(response, self.last_used)
+            self.send(request, self._introduce, self.last_used, float("inf"))
 
     # --- bytes ------------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class Connection:
         """Send what the socket takes; requests without an answer are done when they have left."""
         while self._out:
             try:
-                sent = self.socket.send(self._out if self._tls is None else self._out[:_TLS_SEND])
+                sent = self.socket.send(self._out if self._context is None else self._out[:_TLS_SEND])
             except _WAIT:
                 break
             except OSError as error:
@@ -224,14 +224,10 @@ class Connection:
 
     def _settle_departed(self) -> None:
         """Finish the oldest requests that expect no answer and have left."""
-        while (
-            self._in_flight
-            and not self._in_flight[0].expects_answer
-            and self._in_flight[0].ends_at <= self._sent
-        ):
+        while self._in_flight and self._in_flight[0].done_at <= self._sent:
             self._in_flight.popleft().handler(None, None)
 
-    def _read(self, now: float) -> None:
+    def _read(self) -> None:
         """Take what has arrived.
 
         With TLS that is one record of 16 KiB at most, decrypted whole, so nothing stays behind in a place
@@ -243,29 +239,25 @@ class Connection:
             return
         if not data:
             raise ConnectionResetError("closed by the broker")
-        self.last_used = now
         for _, response in self._parse(data):
-            throttle_ms = getattr(response, "throttle_time_ms", None)
-            if throttle_ms:
-                self.muted_until = now + throttle_ms / 1000
+            if throttle_ms := getattr(response, "throttle_time_ms", None):
+                self.muted_until = self.last_used + throttle_ms / 1000
             self._heard = self.state is ConnectionState.READY
             self._in_flight.popleft().handler(response, None)
             self._settle_departed()
 
     def _parse(self, data: bytes) -> list[tuple[int, Any]]:
         try:
-            parsed: list[tuple[int, Any]] = self._protocol.receive_bytes(data)
+            return list(self._protocol.receive_bytes(data))
         except Exception as error:  # a decoder trips over nonsense in ways of its own
-            if self._tls is None and is_tls(data):
-                where, other = "{}:{}".format(*self.address), OTHER_END[self._security.protocol]
-                raise AuthenticationError(
-                    f"the port of {where} speaks TLS: set security_protocol to {other}"
-                ) from error
+            if self._context is None and data.startswith(_TLS_ALERT):
+                other = OTHER_END[self._config.security_protocol]
+                advice = f"the port of {self.where} speaks TLS: set security_protocol to {other}"
+                raise AuthenticationError(advice) from error
             raise kafka_errors.KafkaProtocolError(f"not an answer to what was asked: {error!r}") from error
-        return parsed
 
 
-def _connect(address: tuple[str, int], target: Sequence[Any]) -> socket.socket:
+def _connect(where: str, target: Sequence[Any]) -> socket.socket:
     family, kind, protocol, _, endpoint = target
     connecting = socket.socket(family, kind, protocol)
     connecting.setblocking(False)
@@ -273,5 +265,5 @@ def _connect(address: tuple[str, int], target: Sequence[Any]) -> socket.socket:
     code = connecting.connect_ex(endpoint)
     if code not in _CONNECTING:
         connecting.close()
-        raise ConnectionError(code, f"cannot connect to {address[0]}:{address[1]}")
+        raise ConnectionError(code, f"cannot connect to {where}")
     return connecting

@@ -32,13 +32,7 @@ from kafkalab.producer.ordering import Client
 from kafkalab.producer.tracing import Tracer
 
 _SOON_MS = 20.0  # the previous transaction is still being ended, which takes milliseconds
-
-
-class KeyType(Enum):
-    """What a coordinator coordinates, as FindCoordinator numbers it."""
-
-    GROUP = 0
-    TRANSACTION = 1
+GROUP, TRANSACTION = 0, 1  # what a coordinator coordinates, as FindCoordinator numbers it
 
 
 class Verdict(Enum):
@@ -53,23 +47,19 @@ class Verdict(Enum):
 
 _WORST_LAST = list(Verdict)
 _MOVED = {15: Verdict.MOVED, 16: Verdict.MOVED}
-_ABORTABLE = {120: Verdict.ABORT}
-_FENCED = {47: Verdict.FATAL, 90: Verdict.FATAL}
+
+
+def _abort(*codes: int) -> dict[int, Verdict]:
+    return dict.fromkeys((*codes, 120), Verdict.ABORT)
+
 
 VERDICTS: dict[str, dict[int, Verdict]] = {
-    "FindCoordinator": {15: Verdict.RETRY, 16: Verdict.RETRY, 30: Verdict.ABORT} | _ABORTABLE,
-    "InitProducerId": _MOVED | _FENCED | {31: Verdict.ABORT, 53: Verdict.ABORT} | _ABORTABLE,
-    "AddPartitionsToTxn": _MOVED
-    | _FENCED
-    | {48: Verdict.FATAL, 49: Verdict.FATAL, 53: Verdict.FATAL}
-    | {-1: Verdict.ABORT, 29: Verdict.ABORT, 55: Verdict.ABORT, 59: Verdict.ABORT}
-    | _ABORTABLE,
-    "AddOffsetsToTxn": _MOVED | _FENCED | {30: Verdict.ABORT, 59: Verdict.ABORT} | _ABORTABLE,
-    "TxnOffsetCommit": _MOVED
-    | _FENCED
-    | {7: Verdict.MOVED, 22: Verdict.ABORT, 25: Verdict.ABORT, 30: Verdict.ABORT, 82: Verdict.ABORT}
-    | _ABORTABLE,
-    "EndTxn": _MOVED | _FENCED | {59: Verdict.ABORT} | _ABORTABLE,
+    "FindCoordinator": _abort(30),
+    "InitProducerId": _MOVED | _abort(31, 53),
+    "AddPartitionsToTxn": _MOVED | dict.fromkeys((47, 48, 49, 53, 90), Verdict.FATAL),
+    "AddOffsetsToTxn": _MOVED | _abort(30, 59),
+    "TxnOffsetCommit": _MOVED | {7: Verdict.MOVED} | _abort(22, 25, 30, 82),
+    "EndTxn": _MOVED | _abort(59),
 }
 """Request -> error code -> verdict. Others: RETRY if retriable, else FATAL (AddPartitionsToTxn: ABORT)."""
 
@@ -92,11 +82,14 @@ class Call(NamedTuple):
     It is told of RETRY and MOVED, too, since an answer may be good for some partitions.
     """
 
-    api: str
     request: Any
-    key_type: KeyType
-    key: str
+    coordinator: tuple[int, str]  # GROUP or TRANSACTION, and its name
     told: Callable[[Any, Verdict, BaseException | None], None]
+
+    @property
+    def api(self) -> str:
+        """The request's name in the protocol."""
+        return type(self.request).__name__.removesuffix("Request")
 
 
 class Courier:
@@ -107,7 +100,7 @@ class Courier:
         self._backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
         self._soon = self._backoff._replace(initial_ms=min(_SOON_MS, config.retry_backoff_ms))
         self._trace = trace
-        self._nodes: dict[tuple[KeyType, str], int] = {}
+        self._nodes: dict[tuple[int, str], int] = {}
         self._failures = 0
         self._not_before = 0.0
         self._patience: float | None = None
@@ -120,21 +113,18 @@ class Courier:
         """Send `call`, or what has to come before it; return in how many seconds to be asked again."""
         if self.busy or now < self._not_before:
             return float("inf") if self.busy else self._not_before - now
-        node = self._nodes.get((call.key_type, call.key))
+        node = self._nodes.get(call.coordinator)
         if node is None:
-            self._find(call, client, now)
+            node, (kind, key) = client.any_node(now), call.coordinator
+            if node is not None:
+                request = FindCoordinatorRequest(key=key, key_type=kind, max_version=3)
+                self._send(node, Call(request, call.coordinator, partial(self._on_found, call)), client, now)
         elif client.can_send(node, now):
             self._patience = None
-            self._send(node, call, call, client, now)
+            self._send(node, call, client, now)
         else:
             return self._wait_for(call, now)
         return float("inf")
-
-    def _find(self, call: Call, client: Client, now: float) -> None:
-        node = client.any_node(now)
-        if node is not None:
-            request = FindCoordinatorRequest(key=call.key, key_type=call.key_type.value, max_version=3)
-            self._send(node, call._replace(api="FindCoordinator", request=request), call, client, now)
 
     def _wait_for(self, call: Call, now: float) -> float:
         """Give the coordinator a while to be reached; then ask whether it is another broker by now."""
@@ -144,56 +134,52 @@ class Courier:
         if now < self._patience:
             return self._patience - now
         self._patience = None
-        del self._nodes[call.key_type, call.key]
+        del self._nodes[call.coordinator]
         return 0.0
 
-    def _send(self, node: int, message: Call, call: Call, client: Client, now: float) -> None:
+    def _send(self, node: int, call: Call, client: Client, now: float) -> None:
         self.busy = True
         if self._trace is not None:
-            self._trace("coordinator_request", api=message.api, node=node, key=call.key)
-        handler = partial(self._on_answer, message, call)
-        client.send(node, message.request, handler, now, self._timeout)
+            self._trace("coordinator_request", api=call.api, node=node, key=call.coordinator[1])
+        client.send(node, call.request, partial(self._on_answer, call), now, self._timeout)
 
-    def _on_answer(self, message: Call, call: Call, response: Any, error: BaseException | None) -> None:
+    def _on_answer(self, call: Call, response: Any, error: BaseException | None) -> None:
+        """Forget a coordinator that moved; wait before anything is asked again."""
         self.busy = False
-        errors = [error] if error is not None else [as_error(code) for code in error_codes(response) if code]
-        verdicts = [(verdict(message.api, each), each) for each in errors]
+        verdicts = [(verdict(call.api, each), each) for each in ([error] if error else errors_in(response))]
         worst, error = max(verdicts, key=lambda each: _WORST_LAST.index(each[0]), default=(Verdict.OK, None))
+        self.trouble = error
         if self._trace is not None:
             name = None if error is None else type(error).__name__
-            self._trace("coordinator_answer", api=message.api, verdict=worst.name, error=name)
-        self._note(worst, message, call, error)
-        if message is call or worst in {Verdict.ABORT, Verdict.FATAL}:
-            call.told(response if message is call else None, worst, error)
-        elif worst is Verdict.OK:
-            self._nodes[call.key_type, call.key] = response.node_id
-
-    def _note(self, worst: Verdict, message: Call, call: Call, error: BaseException | None) -> None:
-        """Forget a coordinator that moved; wait before anything is asked again."""
-        self.trouble = error
+            self._trace("coordinator_answer", api=call.api, verdict=worst.name, error=name)
         if worst is Verdict.MOVED:
-            self._nodes.pop((call.key_type, call.key), None)
-        if worst not in {Verdict.RETRY, Verdict.MOVED}:
-            self._failures = 0 if message is call else self._failures
-            return
-        self._failures += 1
-        backoff = self._soon if isinstance(error, kafka_errors.ConcurrentTransactionsError) else self._backoff
-        self._not_before = time.monotonic() + backoff.seconds(self._failures)
+            self._nodes.pop(call.coordinator, None)
+        if worst in {Verdict.RETRY, Verdict.MOVED}:
+            self._failures += 1
+            soon = isinstance(error, kafka_errors.ConcurrentTransactionsError)
+            wait = (self._soon if soon else self._backoff).seconds(self._failures)
+            self._not_before = time.monotonic() + wait
+        elif call.api != "FindCoordinator":  # one that is found may still be out of reach
+            self._failures = 0
+        call.told(response, worst, error)
+
+    def _on_found(self, call: Call, response: Any, meaning: Verdict, error: BaseException | None) -> None:
+        if meaning is Verdict.OK:
+            self._nodes[call.coordinator] = response.node_id
+        elif meaning in {Verdict.ABORT, Verdict.FATAL}:
+            call.told(None, meaning, error)
 
 
-def error_codes(response: Any) -> list[int]:
-    """Return every error code in the answer to any of the requests here."""
-    topics = getattr(response, "results_by_topic_v3_and_below", None)
-    if topics is not None:
-        return [each.partition_error_code for topic in topics for each in topic.results_by_partition]
-    topics = getattr(response, "topics", None)
-    if topics is not None:
-        return [each.error_code for topic in topics for each in topic.partitions]
-    return [response.error_code]
+def errors_in(response: Any) -> list[BaseException]:
+    """Return every error in the answer to any of the requests here.
 
-
-def as_error(code: int) -> BaseException:
-    """Return the exception for `code`; an old epoch means here that another producer took over."""
-    fenced = code == kafka_errors.InvalidProducerEpochError.errno
-    error: BaseException = kafka_errors.ProducerFencedError() if fenced else kafka_errors.for_code(code)()
-    return error
+    An old epoch means here that another producer took over.
+    """
+    codes = [getattr(response, "error_code", 0)]
+    for topic in getattr(response, "topics", ()):
+        codes += [each.error_code for each in topic.partitions]
+    for topic in getattr(response, "results_by_topic_v3_and_below", ()):
+        codes += [each.partition_error_code for each in topic.results_by_partition]
+    old = kafka_errors.InvalidProducerEpochError.errno
+    fenced = kafka_errors.ProducerFencedError
+    return [(fenced if code == old else kafka_errors.for_code(code))() for code in codes if code]

@@ -39,7 +39,10 @@ class ProducerInterceptors:
         """Pass the record through the chain; one that raises is skipped."""
         for interceptor in self._interceptors:
             try:
-                record = _checked(interceptor.on_send(record))
+                returned = interceptor.on_send(record)
+                if not isinstance(returned, ProducerRecord):
+                    raise TypeError(f"on_send returned {returned!r}: return a ProducerRecord")
+                record = returned
             except Exception:
                 log.exception("%r.on_send failed; the record goes on unchanged by it", interceptor)
         return record
@@ -51,9 +54,3 @@ class ProducerInterceptors:
                 interceptor.on_acknowledgement(metadata, error)
             except Exception:
                 log.exception("%r.on_acknowledgement failed", interceptor)
-
-
-def _checked(record: object) -> ProducerRecord:
-    if isinstance(record, ProducerRecord):
-        return record
-    raise TypeError(f"on_send returned {record!r}: return a ProducerRecord, the one given or another")

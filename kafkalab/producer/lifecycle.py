@@ -37,20 +37,15 @@ def _forgotten(sender: Sender, client_id: str) -> None:
     unsent = sender.unsettled()
     sender.close()
     if unsent:
-        warnings.warn(
-            f"producer {client_id!r} was never closed: {unsent} records have no outcome yet; "
-            "call close(), or use it in a `with` statement",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        left = f"producer {client_id!r} was never closed: {unsent} records have no outcome yet"
+        warnings.warn(f"{left}; call close(), or use it in `with`", RuntimeWarning, stacklevel=2)
 
 
 def _forked() -> None:
+    why = "the process was forked after this producer was made: make one in the child"
     for producer, end in list(_alive.items()):
         end.detach()  # it would ask for locks, which threads that exist no more may hold
-        producer.disown(
-            ProducerForkedError("the process was forked after this producer was made: make one in the child")
-        )
+        producer.disown(ProducerForkedError(why))
 
 
 if hasattr(os, "register_at_fork"):

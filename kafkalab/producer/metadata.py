@@ -15,8 +15,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 from kafka import errors as kafka_errors
 from kafka.protocol.metadata import MetadataRequest
@@ -37,14 +37,13 @@ MAX_VERSION = 12
 _HOPELESS = (kafka_errors.TopicAuthorizationFailedError, kafka_errors.InvalidTopicError)
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The cluster as last told: addresses by node id, partitions by topic, leaders by partition."""
 
-    brokers: Mapping[int, tuple[str, int]] = field(default_factory=dict)
-    topics: Mapping[str, Partitions] = field(default_factory=dict)
-    leaders: Mapping[TopicPartition, int] = field(default_factory=dict)
-    errors: Mapping[str, BaseException] = field(default_factory=dict)
+    brokers: Mapping[int, tuple[str, int]] = MappingProxyType({})
+    topics: Mapping[str, Partitions] = MappingProxyType({})
+    leaders: Mapping[TopicPartition, int] = MappingProxyType({})
+    errors: Mapping[str, BaseException] = MappingProxyType({})
 
     @classmethod
     def of(cls, response: Any) -> Snapshot:
@@ -53,14 +52,13 @@ class Snapshot:
         topics: dict[str, Partitions] = {}
         errors: dict[str, BaseException] = {}
         for topic in response.topics:
+            name, count = topic.name, len(topic.partitions)
             if topic.error_code:
-                errors[topic.name] = kafka_errors.for_code(topic.error_code)()
+                errors[name] = kafka_errors.for_code(topic.error_code)()
                 continue
             led = {p.partition_index: p.leader_id for p in topic.partitions if p.leader_id >= 0}
-            leaders |= {TopicPartition(topic.name, partition): leader for partition, leader in led.items()}
-            topics[topic.name] = Partitions(
-                range(len(topic.partitions)), available=sorted(led), topic=topic.name
-            )
+            leaders |= {TopicPartition(name, partition): leader for partition, leader in led.items()}
+            topics[name] = Partitions(range(count), available=sorted(led), topic=name)
         brokers = {broker.node_id: (broker.host, broker.port) for broker in response.brokers}
         return cls(brokers, topics, leaders, errors)
 
@@ -98,13 +96,17 @@ class Metadata:
         self.use(topic, time.monotonic())
         known = self.snapshot.topics.get(topic)
         if known is None:
-            known = self._await_topic(topic, deadline)
+            self._await(lambda: topic in self.snapshot.topics or self._is_hopeless(topic), topic, deadline)
+            if self._is_hopeless(topic):
+                raise self.snapshot.errors[topic]
+            known = self.snapshot.topics[topic]
         if partition is not None and partition >= len(known):
-            known = self._refreshed(topic, deadline)
+            seen = self._updates
+            self._await(lambda: self._updates > seen, topic, deadline)
+            known = self.snapshot.topics.get(topic, Partitions(()))
             if partition >= len(known):
-                raise UnknownPartitionError(
-                    f"topic {topic!r} has no partition {partition}: it has {len(known)}, numbered from 0"
-                )
+                count = f"it has {len(known)}, numbered from 0"
+                raise UnknownPartitionError(f"topic {topic!r} has no partition {partition}: {count}")
         return known
 
     def use(self, topic: str, now: float) -> None:
@@ -120,20 +122,6 @@ class Metadata:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-
-    def _await_topic(self, topic: str, deadline: float) -> Partitions:
-        self._await(
-            lambda: topic in self.snapshot.topics or self._hopeless(topic) is not None, topic, deadline
-        )
-        hopeless = self._hopeless(topic)
-        if hopeless is not None:
-            raise hopeless
-        return self.snapshot.topics[topic]
-
-    def _refreshed(self, topic: str, deadline: float) -> Partitions:
-        seen = self._updates
-        self._await(lambda: self._updates > seen, topic, deadline)
-        return self.snapshot.topics.get(topic, Partitions(()))
 
     def _await(self, condition: Callable[[], bool], topic: str, deadline: float) -> None:
         with self._changed:
@@ -152,9 +140,8 @@ class Metadata:
             reason = self.snapshot.errors.get(topic) or self.trouble or "no broker answered"
             raise MetadataTimeoutError(f"topic {topic!r} still unknown after max_block_ms: {reason}")
 
-    def _hopeless(self, topic: str) -> BaseException | None:
-        error = self.snapshot.errors.get(topic)
-        return error if isinstance(error, _HOPELESS) else None
+    def _is_hopeless(self, topic: str) -> bool:
+        return isinstance(self.snapshot.errors.get(topic), _HOPELESS)
 
     # --- the sender's side ------------------------------------------------------------------------
 
@@ -180,12 +167,9 @@ class Metadata:
         if not snapshot.brokers:
             self.failed()
             return
-        leaderless = any(
-            len(partitions.available) < len(partitions) for partitions in snapshot.topics.values()
-        )
+        leaderless = any(len(each.available) < len(each) for each in snapshot.topics.values())
         with self._changed:
-            self.snapshot = snapshot
-            self.topics = snapshot.topics
+            self.snapshot, self.topics = snapshot, snapshot.topics
             self._updates += 1
             self._failures = self._failures + 1 if snapshot.errors or leaderless else 0
             self._wanted |= leaderless or any(topic not in snapshot.topics for topic in list(self._used))

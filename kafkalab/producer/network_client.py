@@ -15,6 +15,7 @@ import logging
 import selectors
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -24,14 +25,13 @@ from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.connection import Connection, Handler
 from kafkalab.producer.errors import AuthenticationError
-from kafkalab.producer.handshake import ConnectionState
+from kafkalab.producer.handshake import ConnectionState, Features
 from kafkalab.producer.metadata import Snapshot
 from kafkalab.producer.resolver import Resolver
-from kafkalab.producer.security import Security
+from kafkalab.producer.security import tls_context
 
 log = logging.getLogger(__name__)
 _LONGEST_SLEEP_S = 3600.0
-_SETUP_TIMEOUT_S = 10.0  # socket.connection.setup.timeout.ms
 _RECONNECT_MAX_MS = 1000.0  # reconnect.backoff.max.ms
 _IMPATIENT_S = 1.0  # when nobody is connected, one more broker is tried this often
 
@@ -41,14 +41,13 @@ class NetworkClient:
 
     def __init__(self, config: ProducerConfig) -> None:
         self._config = config
-        self._security = Security(config)
+        self._context = tls_context(config)
         self._resolve = Resolver(self.wakeup)
-        self._max_idle = config.connections_max_idle_ms / 1000
         self._backoff = ExponentialBackoff(config.reconnect_backoff_ms, _RECONNECT_MAX_MS)
         self._bootstrap = {-1 - index: address for index, address in enumerate(config.bootstrap_addresses)}
         self._addresses = dict(self._bootstrap)
         self._connections: dict[int, Connection] = {}
-        self._failures: dict[int, int] = {}
+        self._failures: Counter[int] = Counter()
         self._retry_at: dict[int, float] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -74,9 +73,9 @@ class NetworkClient:
     @property
     def transaction_version(self) -> int:
         """The cluster's feature transaction.version, as the broker with the newest knowledge has it."""
-        known = [connection.features for connection in self._connections.values()]
-        newest = max(known, key=lambda features: features.epoch, default=None)
-        return 0 if newest is None else newest.levels.get("transaction.version", 0)
+        known = [each.features for each in self._connections.values()]
+        newest = max(known, default=Features(-1, {}), key=lambda features: features.epoch)
+        return newest.levels.get("transaction.version", 0)
 
     def can_send(self, node: int, now: float) -> bool:
         """Tell whether `node` can take a request now; start connecting to it if need be."""
@@ -96,9 +95,7 @@ class NetworkClient:
         if usable:
             return min(usable, key=lambda node: self._connections[node].in_flight)
         if all(now - each.created > _IMPATIENT_S for each in self._connections.values()):
-            order = sorted(
-                self._addresses, key=lambda node: (self._failures.get(node, 0), node < 0, abs(node))
-            )
+            order = sorted(self._addresses, key=lambda node: (self._failures[node], node < 0, abs(node)))
             _ = any(self._connect(node, now) for node in order if node not in self._connections)
         return None
 
@@ -125,7 +122,8 @@ class NetworkClient:
         now = time.monotonic()
         self._bury(now)  # writing may have found one broken
         for node, connection in self._connections.items():
-            self._watch(node, connection)
+            if self._selector.get_key(connection.fd).events != connection.interest:
+                self._selector.modify(connection.fd, connection.interest, node)
         events = self._selector.select(max(0.0, min(timeout, self._longest_sleep(now))))
         self._asleep = False
         now = time.monotonic()
@@ -141,10 +139,12 @@ class NetworkClient:
     def give_up_late(self, now: float) -> None:
         """Close connections with an overdue answer, and those idle for connections_max_idle_ms."""
         for node, connection in list(self._connections.items()):
-            if connection.deadline <= now:
-                step = connection.state.value
+            if connection.deadline > now:
+                continue
+            step = connection.state.value
+            if connection.in_flight or connection.state is not ConnectionState.READY:
                 connection.close(TimeoutError(f"no answer within request_timeout_ms ({step})"))
-            elif not connection.in_flight and self._ends_at(connection) <= now:
+            else:
                 self._drop(node, ConnectionAbortedError("idle for connections_max_idle_ms, or login used up"))
         self._bury(now)
 
@@ -157,60 +157,35 @@ class NetworkClient:
         self._wake_writer.close()
 
     def _connect(self, node: int, now: float) -> bool:
+        """Start connecting to the next of the host's addresses, as soon as its name is looked up."""
         self._bury(now)  # the new socket may get a closed one's number
-        if node not in self._addresses:
+        address = self._addresses.get(node)
+        if address is None:
             self.on_lost()  # somebody knows of a broker that we do not: metadata is out of date
             return False
         if self._retry_at.get(node, 0.0) > now:
             return False
         try:
-            connection = self._open(node, now)
+            if (found := self._resolve(address)) is None:
+                return False
+            target = found[self._failures[node] % len(found)]
+            connection = Connection(address, target, self._config, self._context, now)
         except OSError as error:
             self._note_failure(node, now, error)
-            return False
-        if connection is None:
             return False
         self._connections[node] = connection
         self._selector.register(connection.fd, connection.interest, node)
         return True
 
-    def _open(self, node: int, now: float) -> Connection | None:
-        """Start connecting to the next of the host's addresses; None while its name is looked up."""
-        address = self._addresses[node]
-        found = self._resolve(address)
-        if found is None:
-            return None
-        target = found[self._failures.get(node, 0) % len(found)]
-        timeout = min(_SETUP_TIMEOUT_S, self._config.request_timeout_ms / 1000)
-        return Connection(address, target, self._config.client_id, self._security, now, timeout)
-
-    def _ends_at(self, connection: Connection) -> float:
-        """Return when to close a connection that waits for nothing."""
-        return min(connection.last_used + self._max_idle, connection.expires_at)
-
-    def _watch(self, node: int, connection: Connection) -> None:
-        if self._selector.get_key(connection.fd).events != connection.interest:
-            self._selector.modify(connection.fd, connection.interest, node)
-
     def _longest_sleep(self, now: float) -> float:
-        """Return the seconds until a connection needs us although nothing happens on it."""
-        limits = [_LONGEST_SLEEP_S, self._retry_in(now)]
+        """Return the seconds until something has to be done although nothing happens."""
+        limits = [at for node, at in self._retry_at.items() if node not in self._connections]
+        limits += [connection.muted_until for connection in self._connections.values()]
+        limits = [now + _LONGEST_SLEEP_S, *(at for at in limits if at > now)]
         for connection in self._connections.values():
-            limits.append(connection.deadline - now)
-            if not connection.in_flight:
-                limits.append(self._ends_at(connection) - now)
-            if connection.muted_until > now:
-                limits.append(connection.muted_until - now)
-            if connection.state is not ConnectionState.READY:
-                limits.append(_IMPATIENT_S)
-        return min(limits)
-
-    def _retry_in(self, now: float) -> float:
-        """Return the seconds until the first broker in back-off may be tried again."""
-        waits = [
-            at - now for node, at in self._retry_at.items() if node not in self._connections and at > now
-        ]
-        return min(waits, default=float("inf"))
+            ready = connection.state is ConnectionState.READY
+            limits += [connection.deadline] if ready else [connection.deadline, now + _IMPATIENT_S]
+        return min(limits) - now
 
     def _bury(self, now: float) -> None:
         """Forget closed connections; count the failure, or its end."""
@@ -223,7 +198,7 @@ class NetworkClient:
                 self.trouble = None
 
     def _note_failure(self, node: int, now: float, error: BaseException | None) -> None:
-        self._failures[node] = self._failures.get(node, 0) + 1
+        self._failures[node] += 1
         self._retry_at[node] = now + self._backoff.seconds(self._failures[node])
         self.trouble = error
         self.on_lost()

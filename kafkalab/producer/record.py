@@ -70,21 +70,14 @@ def check_record(topic: object, partition: object, headers: object, timestamp_ms
     if partition is not None:
         _check_natural("partition", partition, "a number from 0, or None to let the partitioner choose")
     if timestamp_ms is not None:
-        _check_timestamp(timestamp_ms)
+        allowed = "milliseconds since 1970, or None for now"
+        number = _check_natural("timestamp_ms", timestamp_ms, allowed)
+        if number > _LATEST:
+            raise ValueError(f"timestamp_ms={number} is later than Kafka can say ({_LATEST}): give {allowed}")
+        if 0.5 < number / time.time() < 2:
+            hint = f"timestamp_ms={number} looks like seconds: Kafka wants milliseconds"
+            warnings.warn(hint, stacklevel=3)
     return _checked_headers(headers) if headers else ()
-
-
-def _check_timestamp(timestamp_ms: Any) -> None:
-    _check_natural("timestamp_ms", timestamp_ms, "milliseconds since 1970, or None for now")
-    if timestamp_ms > _LATEST:
-        raise ValueError(
-            f"timestamp_ms={timestamp_ms} is later than Kafka can say ({_LATEST}): "
-            "give milliseconds since 1970, or None for now"
-        )
-    if 0.5 < timestamp_ms / time.time() < 2:
-        warnings.warn(
-            f"timestamp_ms={timestamp_ms} looks like seconds: Kafka wants milliseconds", stacklevel=5
-        )
 
 
 def check_topic(topic: object) -> None:
@@ -92,10 +85,8 @@ def check_topic(topic: object) -> None:
     if not isinstance(topic, str):
         raise TypeError(f"topic must be a str, got {topic!r} ({type(topic).__name__})")
     if not _is_legal(topic):
-        raise ValueError(
-            f"topic {topic!r} is not a legal name: "
-            "use 1 to 249 of the characters a-z A-Z 0-9 . _ - (but not '.' or '..' alone)"
-        )
+        legal = "1 to 249 of the characters a-z A-Z 0-9 . _ - (but not '.' or '..' alone)"
+        raise ValueError(f"topic {topic!r} is not a legal name: use {legal}")
 
 
 @lru_cache(maxsize=1024)  # asked for every record
@@ -103,11 +94,12 @@ def _is_legal(topic: str) -> bool:
     return _LEGAL_TOPIC.fullmatch(topic) is not None and topic not in {".", ".."}
 
 
-def _check_natural(name: str, value: object, allowed: str) -> None:
+def _check_natural(name: str, value: object, allowed: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name}={value!r} is a {type(value).__name__}: give {allowed}")
     if value < 0:
         raise ValueError(f"{name}={value} is negative: give {allowed}")
+    return value
 
 
 def _checked_headers(headers: object) -> Sequence[Header]:
@@ -118,6 +110,5 @@ def _checked_headers(headers: object) -> Sequence[Header]:
         match header:
             case (str(), bytes() | None):
                 continue
-            case _:
-                raise TypeError(f"{wanted}; got {header!r}")
+        raise TypeError(f"{wanted}; got {header!r}")
     return tuple((name, value) for name, value in headers)  # the caller's list may change

@@ -6,6 +6,7 @@ so a name that moved is found again; numeric addresses need no look-up.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -26,22 +27,19 @@ class Resolver:
 
     def __call__(self, address: Address) -> Found | None:
         """Return the addresses of (host, port), None while it is being looked up; raises OSError."""
-        try:
+        with contextlib.suppress(OSError, ValueError):  # that is a name
             return socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-        except (OSError, UnicodeError):
-            pass  # a name
-        lookup = self._lookups.get(address)
-        if lookup is None:
-            lookup = self._lookups[address] = Future()
-            threading.Thread(target=self._look_up, args=(address, lookup), daemon=True).start()
-        if not lookup.done():
-            return None
-        del self._lookups[address]
-        return lookup.result()
+        if address not in self._lookups:
+            self._lookups[address] = Future()
+            threading.Thread(target=self._look_up, args=(address,), daemon=True).start()
+        elif self._lookups[address].done():
+            return self._lookups.pop(address).result()
+        return None
 
-    def _look_up(self, address: Address, lookup: Future[Found]) -> None:
+    def _look_up(self, address: Address) -> None:
+        lookup = self._lookups[address]
         try:
             lookup.set_result(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             lookup.set_exception(OSError(f"host {address[0]!r} is not found: {error}"))
         self._on_done()

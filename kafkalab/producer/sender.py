@@ -71,7 +71,7 @@ class Sender:
         self._closing = False
         self._aborting = False
         self.ended = threading.Event()
-        """Set when the thread has run. (Before Python 3.13 a join() cut short by Ctrl-C takes it for dead.)"""
+        """Set when the thread has run; before Python 3.13 a join() cut short by Ctrl-C takes it for dead."""
         self.counted: Counter[str] = Counter()
         """How many requests, batches, records, bytes, retries, splits and record errors there were so far."""
         accumulator.wakeup = metadata.wakeup = client.wakeup

@@ -22,18 +22,15 @@ def bytes_serializer(topic: str, data: Any) -> bytes:
         return data
     if isinstance(data, bytearray | memoryview):
         return bytes(data)
-    raise TypeError(
-        f"no serializer for {type(data).__name__} {data!r} on topic {topic!r}: "
-        "send bytes, or set one, such as Producer(value_serializer=string_serializer)"
-    )
+    advice = "send bytes, or set one, such as Producer(value_serializer=string_serializer)"
+    raise TypeError(f"no serializer for {type(data).__name__} {data!r} on topic {topic!r}: {advice}")
 
 
 def string_serializer(topic: str, data: str) -> bytes:
     """Encode text as UTF-8 (Java: `StringSerializer`)."""
     if not isinstance(data, str):
-        raise TypeError(
-            f"string_serializer got {type(data).__name__} {data!r} on topic {topic!r}: give it a str"
-        )
+        given = f"{type(data).__name__} {data!r} on topic {topic!r}"
+        raise TypeError(f"string_serializer got {given}: give it a str")
     return data.encode()
 
 
@@ -54,7 +51,5 @@ def serialize(serializer: Serializer, topic: str, data: Any, what: str) -> bytes
     encoded = serializer(topic, data)
     if encoded is None or isinstance(encoded, bytes):
         return encoded
-    raise TypeError(
-        f"{what} serializer {serializer!r} returned {type(encoded).__name__} {encoded!r}: "
-        "it must return bytes or None"
-    )
+    returned = f"{type(encoded).__name__} {encoded!r}: it must return bytes or None"
+    raise TypeError(f"{what} serializer {serializer!r} returned {returned}")

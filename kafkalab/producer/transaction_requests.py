@@ -8,20 +8,19 @@ Leaves out: FindCoordinator (coordinator.py), and when each is sent (transaction
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple, TypeAlias
 
-from kafka.protocol.producer import (
-    AddOffsetsToTxnRequest,
-    AddPartitionsToTxnRequest,
-    EndTxnRequest,
-    InitProducerIdRequest,
-    TxnOffsetCommitRequest,
-)
+from kafka.protocol.producer import AddPartitionsToTxnRequest, TxnOffsetCommitRequest
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from kafkalab.producer.record import TopicPartition
+
+Offsets: TypeAlias = Mapping[Any, int | OffsetAndMetadata]
+Group: TypeAlias = str | ConsumerGroupMetadata
+NEWEST = {1: 4, 2: 5}
+"""Generation -> the newest version of TxnOffsetCommit and EndTxn that it may use."""
 
 
 class Identity(NamedTuple):
@@ -35,7 +34,7 @@ class Identity(NamedTuple):
 class OffsetCommit:
     """Offsets on their way into the transaction; `left` are those not stored yet."""
 
-    def __init__(self, offsets: Mapping[Any, int | OffsetAndMetadata], group: ConsumerGroupMetadata) -> None:
+    def __init__(self, offsets: Offsets, group: ConsumerGroupMetadata) -> None:
         self.group = group
         self.left = {target: as_offset(target, offset) for target, offset in offsets.items()}
         self.announced = False  # generation 1: whether AddOffsetsToTxn was done
@@ -49,7 +48,7 @@ class OffsetCommit:
                     self.left.pop((topic.name, answer.partition_index), None)
 
 
-def as_group(group: str | ConsumerGroupMetadata) -> ConsumerGroupMetadata:
+def as_group(group: Group) -> ConsumerGroupMetadata:
     """Return `group` as metadata; raises ValueError when there is no group id in it."""
     metadata = ConsumerGroupMetadata(group) if isinstance(group, str) else ConsumerGroupMetadata(*group[:4])
     if not isinstance(metadata.group_id, str) or not metadata.group_id:
@@ -67,67 +66,24 @@ def as_offset(target: Any, offset: int | OffsetAndMetadata) -> OffsetAndMetadata
     return full
 
 
-def init_producer_id(who: Identity, timeout_ms: int) -> InitProducerIdRequest:
-    """Ask for a producer id (-1 in `who`), or for the next epoch of the one in `who` (KIP-360)."""
-    return InitProducerIdRequest(**who._asdict(), transaction_timeout_ms=timeout_ms)
-
-
 def add_partitions(who: Identity, targets: Iterable[TopicPartition]) -> AddPartitionsToTxnRequest:
     """Announce partitions that the transaction is going to write to (generation 1)."""
     topic = AddPartitionsToTxnRequest.AddPartitionsToTxnTopic
-    return AddPartitionsToTxnRequest(
-        v3_and_below_transactional_id=who.transactional_id,
-        v3_and_below_producer_id=who.producer_id,
-        v3_and_below_producer_epoch=who.producer_epoch,
-        v3_and_below_topics=[topic(name=name, partitions=each) for name, each in by_topic(targets).items()],
-        max_version=3,
-    )
-
-
-def add_offsets(who: Identity, commit: OffsetCommit) -> AddOffsetsToTxnRequest:
-    """Announce that the transaction is going to commit offsets of a group (generation 1)."""
-    return AddOffsetsToTxnRequest(**who._asdict(), group_id=commit.group.group_id)
+    by_topic = groupby(sorted(targets), lambda each: each.topic)
+    fields: dict[str, Any] = who._asdict()
+    fields["topics"] = [topic(name, [number for _, number in each]) for name, each in by_topic]
+    older = {f"v3_and_below_{name}": value for name, value in fields.items()}  # newer ones are the brokers'
+    return AddPartitionsToTxnRequest(**older, max_version=3)
 
 
 def commit_offsets(who: Identity, commit: OffsetCommit, generation: int) -> TxnOffsetCommitRequest:
-    """Write offsets that become valid with the transaction; from version 5 on, the broker announces them."""
+    """Write offsets that become valid with the transaction; from version 5 on, that announces them, too."""
     topic = TxnOffsetCommitRequest.TxnOffsetCommitRequestTopic
     partition = topic.TxnOffsetCommitRequestPartition
     topics = [
-        topic(
-            name=name,
-            partitions=[
-                partition(
-                    partition_index=number,
-                    committed_offset=commit.left[name, number].offset,
-                    committed_leader_epoch=commit.left[name, number].leader_epoch,
-                    committed_metadata=commit.left[name, number].metadata,
-                )
-                for number in numbers
-            ],
-        )
-        for name, numbers in by_topic(commit.left).items()
+        topic(name, [partition(number, to.offset, to.leader_epoch, to.metadata) for (_, number), to in each])
+        for name, each in groupby(sorted(commit.left.items()), lambda each: each[0][0])
     ]
-    group_id, generation_id, member_id, instance_id, _ = commit.group
-    return TxnOffsetCommitRequest(
-        **who._asdict(),
-        group_id=group_id,
-        generation_id=generation_id,
-        member_id=member_id,
-        group_instance_id=instance_id,
-        topics=topics,
-        max_version=5 if generation == 2 else 4,
-    )
-
-
-def end_transaction(who: Identity, generation: int, *, committed: bool) -> EndTxnRequest:
-    """Commit or abort; from version 5 on, the answer holds the next epoch (KIP-890)."""
-    return EndTxnRequest(**who._asdict(), committed=committed, max_version=5 if generation == 2 else 4)
-
-
-def by_topic(targets: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
-    """Return the partitions grouped by topic."""
-    grouped: dict[str, list[int]] = defaultdict(list)
-    for topic, partition in targets:
-        grouped[topic].append(partition)
-    return grouped
+    names = ("group_id", "generation_id", "member_id", "group_instance_id")
+    fields: dict[str, Any] = who._asdict() | dict(zip(names, commit.group, strict=False))
+    return TxnOffsetCommitRequest(**fields, topics=topics, max_version=NEWEST[generation])

@@ -22,123 +22,53 @@ Leaves out: finding coordinators, retries and what each error means (coordinator
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from kafka import errors as kafka_errors
-from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+from kafka.protocol.producer import AddOffsetsToTxnRequest, EndTxnRequest, InitProducerIdRequest
 
 from kafkalab.producer import transaction_requests as requests
 from kafkalab.producer import transaction_states as states
 from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.coordinator import Call, Courier, KeyType
+from kafkalab.producer.coordinator import GROUP, TRANSACTION, Call, Courier
 from kafkalab.producer.coordinator import Verdict as Meaning
 from kafkalab.producer.errors import TransactionStateError
-from kafkalab.producer.idempotence import Idempotence, Line
+from kafkalab.producer.idempotence import Line
 from kafkalab.producer.ordering import Client, Ordering, Verdict
 from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.tracing import Tracer
-from kafkalab.producer.transaction_states import State
+from kafkalab.producer.transaction_requests import OffsetCommit
+from kafkalab.producer.transaction_states import State, Verbs
 
 _FATAL_FOR_A_BATCH = {31, 35, 49, 53, 90}  # not authorized, versions, not our id, fenced
 
 
-class TransactionManager(Idempotence):
+class TransactionManager(Verbs):
     """The transactions of one producer.
 
     `trace` is told of `transaction_state`, `coordinator_request` and `coordinator_answer`.
     """
 
     def __init__(self, config: ProducerConfig, trace: Tracer | None = None) -> None:
-        super().__init__(config)
+        super().__init__(config, trace)
         self.transactional_id = config.transactional_id
-        self.attach(lambda: None, lambda: (), nullcontext)  # the Sender has better ones
         self.generation = 0
         """Of the protocol: 1, or 2 from transaction.version 2 on; 0 before it is known."""
-        self.life = states.Life(config.max_block_ms, trace)
-        self.life.why_waiting = self._why_waiting
         self._offered = 0  # the generation that the cluster would speak now
         self._courier = Courier(config, trace)
         self._started = False  # whether the coordinator may know of this transaction
         self._unclear: Call | None = None  # generation 1: an announcement that has no answer yet
         self._wanted: set[TopicPartition] = set()  # generation 1: partitions to be added, and added
         self._added: set[TopicPartition] = set()
-        self._offsets: deque[requests.OffsetCommit] = deque()
-
-    def attach(
-        self,
-        wakeup: Callable[[], object],
-        incomplete: Callable[[], Sequence[ProducerBatch]],
-        flushing: Callable[[], AbstractContextManager[None]],
-    ) -> None:
-        """Learn how to reach the I/O thread and the batches."""
-        self._wakeup, self._incomplete, self._flushing = wakeup, incomplete, flushing
-
-    @property
-    def state(self) -> State:
-        """Where it is in the table."""
-        return self.life.state
-
-    # --- the verbs, on the application's threads -------------------------------------------------
-
-    def init_transactions(self) -> None:
-        """Get the producer id and the next epoch; fence older producers, abort what they left open.
-
-        Like every verb, raises TransactionStateError out of turn, KafkaTimeoutError after max_block_ms
-        (then call it again), ProducerClosedError, and what a broker refused it with.
-        """
-        self.life.perform(states.INIT, self._wakeup, self._flushing)
-
-    def begin_transaction(self) -> None:
-        """Open a transaction; no broker is asked."""
-        with self.life.changed:
-            self.life.check(states.BEGIN)
-            self.life.move(states.BEGIN)
-
-    def send_offsets_to_transaction(
-        self, offsets: Mapping[Any, int | OffsetAndMetadata], group_metadata: str | ConsumerGroupMetadata
-    ) -> None:
-        """Let the group's offsets (the next record to read) become valid with this transaction (KIP-447).
-
-        `group_metadata` of a consumer lets the broker refuse one that lost its partitions; a group's name
-        does not. Raises ValueError for offsets or a group that cannot be.
-        """
-        commit = requests.OffsetCommit(offsets, requests.as_group(group_metadata))
-        with self.life.changed:
-            self.life.check(states.OFFSETS)
-            if commit.left:
-                self._offsets.append(commit)
-        self._wakeup()
-        self.life.wait(states.OFFSETS, lambda: not commit.left or commit.error is not None)
-        if commit.error is not None:
-            raise commit.error
-
-    def commit_transaction(self) -> None:
-        """Send what was accepted, wait for every outcome, commit; raises the error of a batch that failed."""
-        self.life.perform(states.COMMIT, self._wakeup, self._flushing)
-
-    def abort_transaction(self) -> None:
-        """Give up the transaction; what has not left fails with TransactionAbortedError."""
-        self.life.perform(states.ABORT, self._wakeup, self._flushing)
-
-    def check_send(self) -> None:
-        """Raise TransactionStateError unless a transaction is open; for each record, so cheap."""
-        if self.life.state is not State.IN_TRANSACTION:
-            self.life.check(states.SEND)
-
-    def note_failure(self, error: BaseException) -> None:
-        """Note that a record was not even accepted: a transaction without it must not be committed."""
-        self.life.move(states.FAILED, error)
 
     # --- what to ask the coordinators, on the I/O thread ---------------------------------------------
 
     def step(self, client: Client, now: float) -> float:
         """Ask for what the state needs next, one request at a time."""
-        self.life.io_thread = threading.get_ident()
+        self._io_thread = threading.get_ident()
         if self._courier.busy:
             return float("inf")
         self._offered = 2 if client.transaction_version >= 2 else 1
@@ -153,109 +83,103 @@ class TransactionManager(Idempotence):
             return self._add_partitions()
         if (commit := self._next_offsets()) is not None:
             return self._commit_offsets(commit)
-        if (
-            self.state in {State.COMMITTING_TRANSACTION, State.ABORTING_TRANSACTION}
-            and not self._incomplete()
-        ):
+        if self.state in states.ENDING and not self._incomplete():
             if self._started:
-                return self._end()
+                committed = self.state is State.COMMITTING_TRANSACTION
+                newest = requests.NEWEST[self.generation]
+                end = EndTxnRequest(**self._identity._asdict(), committed=committed, max_version=newest)
+                return self._call(end, self._on_end)
             self._on_end(None)
         if self.state is State.INITIALIZING:
-            request = requests.init_producer_id(self._identity, self._config.transaction_timeout_ms)
-            return self._call("InitProducerId", request, self._on_initialized)
+            timeout = self._config.transaction_timeout_ms
+            init = InitProducerIdRequest(**self._identity._asdict(), transaction_timeout_ms=timeout)
+            return self._call(init, self._on_initialized)
         return None
 
-    def _next_offsets(self) -> requests.OffsetCommit | None:
-        with self.life.changed:
+    def _next_offsets(self) -> OffsetCommit | None:
+        with self.changed:
             if not self._offsets or self.state in states.SENDING:
                 return self._offsets[0] if self._offsets else None
             for commit in self._offsets:
-                commit.error = self.life.error or kafka_errors.TransactionAbortedError()
+                commit.error = self.error or kafka_errors.TransactionAbortedError()
             self._offsets.clear()
-            self.life.changed.notify_all()
+            self.changed.notify_all()
             return None
 
     def _add_partitions(self) -> Call:
-        targets = sorted(self._wanted)
+        targets = set(self._wanted)
         request = requests.add_partitions(self._identity, targets)
-        self._unclear = self._call("AddPartitionsToTxn", request, partial(self._on_added, targets))
+        self._unclear = self._call(request, partial(self._on_added, targets))
         return self._unclear
 
-    def _commit_offsets(self, commit: requests.OffsetCommit) -> Call:
+    def _commit_offsets(self, commit: OffsetCommit) -> Call:
+        group = str(commit.group.group_id)
         if self.generation == 1 and not commit.announced:
-            announcement = requests.add_offsets(self._identity, commit)
-            self._unclear = self._call("AddOffsetsToTxn", announcement, partial(self._on_announced, commit))
+            announcement = AddOffsetsToTxnRequest(**self._identity._asdict(), group_id=group)
+            self._unclear = self._call(announcement, partial(self._on_announced, commit))
             return self._unclear
         self._started = True
         request = requests.commit_offsets(self._identity, commit, self.generation)
-        told = partial(self._on_offsets, commit)
-        return Call("TxnOffsetCommit", request, KeyType.GROUP, str(commit.group.group_id), told)
+        return Call(request, (GROUP, group), partial(self._on_offsets, commit))
 
-    def _end(self) -> Call:
-        committed = self.state is State.COMMITTING_TRANSACTION
-        request = requests.end_transaction(self._identity, self.generation, committed=committed)
-        return self._call("EndTxn", request, self._on_end)
-
-    def _call(self, api: str, request: Any, done: Callable[[Any], None]) -> Call:
-        told = partial(self._on_answer, api, done)
-        return Call(api, request, KeyType.TRANSACTION, str(self.transactional_id), told)
+    def _call(self, request: Any, done: Callable[[Any], None]) -> Call:
+        return Call(request, (TRANSACTION, str(self.transactional_id)), partial(self._on_answer, done))
 
     @property
     def _identity(self) -> requests.Identity:
         return requests.Identity(str(self.transactional_id), self.producer_id, self.epoch)
 
     def _why_waiting(self) -> object:
-        return self._courier.trouble or ("batches without an outcome" if self._incomplete() else "no answer")
+        return self._courier.trouble or super()._why_waiting()
 
     # --- what they answered -------------------------------------------------------------------------
 
-    def _on_answer(
-        self, api: str, done: Callable[[Any], None], response: Any, meaning: Meaning, error: Any
-    ) -> None:
-        if meaning in {Meaning.OK, Meaning.ABORT, Meaning.FATAL}:
-            self._unclear = None
+    def _on_answer(self, done: Callable[[Any], None], response: Any, meaning: Meaning, error: Any) -> None:
+        if meaning in {Meaning.RETRY, Meaning.MOVED}:
+            return
+        self._unclear = None
         if meaning is Meaning.OK:
             done(response)
-        elif meaning in {Meaning.ABORT, Meaning.FATAL}:
-            unfinished = api == "EndTxn" and self.state is State.ABORTING_TRANSACTION
+        else:
+            unfinished = done == self._on_end and self.state is State.ABORTING_TRANSACTION
             fatal = meaning is Meaning.FATAL or unfinished  # there is nothing left to try
-            self.life.move(states.FATAL if fatal else states.FAILED, error)
+            self.move(states.FATAL if fatal else states.FAILED, error)
 
     def _on_initialized(self, response: Any) -> None:
         self.generation = self._offered
         self.produce_max_version = 12 if self.generation == 2 else 11
         self._renew(response.producer_id, response.producer_epoch)
-        self.life.move(states.DONE)
+        self.move(states.DONE)
 
-    def _on_added(self, targets: list[TopicPartition], response: Any) -> None:
+    def _on_added(self, targets: set[TopicPartition], response: Any) -> None:
         self._started = True
-        self._added.update(targets)
-        self._wanted.difference_update(targets)
+        self._added |= targets
+        self._wanted -= targets
 
-    def _on_announced(self, commit: requests.OffsetCommit, response: Any) -> None:
+    def _on_announced(self, commit: OffsetCommit, response: Any) -> None:
         self._started = commit.announced = True
 
-    def _on_offsets(self, commit: requests.OffsetCommit, response: Any, meaning: Meaning, error: Any) -> None:
-        with self.life.changed:
+    def _on_offsets(self, commit: OffsetCommit, response: Any, meaning: Meaning, error: Any) -> None:
+        with self.changed:
             if response is not None:
                 commit.settle(response)
             if not commit.left and commit in self._offsets:
                 self._offsets.remove(commit)
-            self.life.changed.notify_all()
+            self.changed.notify_all()
         if meaning is Meaning.OK and commit.left:
             meaning, error = Meaning.ABORT, kafka_errors.UnknownError(f"no answer for {list(commit.left)}")
-        self._on_answer("TxnOffsetCommit", lambda _: None, response, meaning, error)
+        self._on_answer(lambda _: None, response, meaning, error)
 
     def _on_end(self, response: Any) -> None:
         """Close the books; `response` is None if the coordinator never heard of the transaction."""
-        broken = self.life.error is not None or any(line.broken for line in self._lines.values())
+        broken = self.error is not None or any(line.broken for line in self._lines.values())
         needs_epoch = self.generation != self._offered or (self.generation == 1 and broken)
         if response is not None and self.generation == 2:
             self._renew(response.producer_id, response.producer_epoch)
         self._started = False
         self._wanted.clear()
         self._added.clear()
-        self.life.move(states.RENEW if needs_epoch else states.DONE)
+        self.move(states.RENEW if needs_epoch else states.DONE)
 
     def _renew(self, producer_id: int, epoch: int) -> None:
         """Let every partition be numbered from 0, under `epoch`; nothing is out."""
@@ -280,11 +204,11 @@ class TransactionManager(Idempotence):
     def refusal(self, batch: ProducerBatch) -> BaseException | None:
         """Return the fatal error, or TransactionAbortedError for a batch that has not left."""
         if self.state is State.FATAL_ERROR:
-            return self.life.error
+            return self.error
         if batch.stamp is not None or self.state not in states.REFUSING:
             return None
         refused: BaseException = kafka_errors.TransactionAbortedError("aborted before this record was sent")
-        refused.__cause__ = self.life.error
+        refused.__cause__ = self.error
         return refused
 
     def admits(self, batch: ProducerBatch) -> bool:
@@ -317,26 +241,15 @@ class TransactionManager(Idempotence):
         """Note that the transaction cannot be committed any more."""
         super().failed(batch, error)
         fatal = getattr(error, "errno", None) in _FATAL_FOR_A_BATCH
-        self.life.move(states.FATAL if fatal else states.FAILED, error)
+        self.move(states.FATAL if fatal else states.FAILED, error)
         self._wakeup()  # `step` may have waited for this outcome, and came before us in this turn
 
     def _mend(self, line: Line) -> None:
         """Leave it broken: the epoch is the coordinator's."""
 
-    def close(self) -> None:
-        """Take no more verbs; abort what is open. A commit that has begun is finished."""
-        self.life.closing = True
-        self.life.move(states.ABORT)
-
-    def ended(self, error: BaseException) -> None:
-        """Send everybody who waits away."""
-        self.life.end(error)
-
 
 def transactions_of(ordering: Ordering) -> TransactionManager:
     """Return `ordering` if it has transactions; raises TransactionStateError without transactional_id."""
     if not isinstance(ordering, TransactionManager):
-        raise TransactionStateError(
-            'this producer has no transactions: give it a name of its own, transactional_id="..."'
-        )
+        raise TransactionStateError('no transactions: give it a name of its own, transactional_id="..."')
     return ordering

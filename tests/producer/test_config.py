@@ -36,7 +36,7 @@ WRONG = [
     ({"partitioner": hash}, "has no partition() method"),
     ({"interceptors": object()}, "interceptors="),
     ({"acks": []}, "acks=[] is unknown"),
-    ({"client_id": 5}, "client_id: 5 is a int: give a str"),
+    ({"client_id": 5}, "client_id=5 is a int: give a str"),
     ({"enable_idempotence": "true"}, "enable_idempotence='true' is a str: give True or False"),
     ({"partitioner_ignore_keys": None}, "partitioner_ignore_keys=None is a NoneType"),
     ({"transaction_timeout_ms": 0}, "transaction_timeout_ms=0 is out of range"),
@@ -80,10 +80,13 @@ WRONG = [
     ({**LOGIN, "sasl_mechanism": "GSSAPI"}, "use one of 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'"),
     ({**LOGIN, "security_protocol": "SSL"}, "'SSL' has none; use SASL_SSL"),
     ({"sasl_plain_password": SECRET}, "sasl_plain_password without a login"),
-    ({**LOGIN, "sasl_plain_password": SECRET.encode()}, "sasl_plain_password: that is a bytes"),
+    ({**LOGIN, "sasl_plain_password": SECRET.encode()}, "sasl_plain_password is a bytes"),
     ({"ssl_cafile": __file__}, "ssl_cafile without TLS"),
-    ({"security_protocol": "SSL", "ssl_cafile": "/no/such.pem"}, "ssl_cafile='/no/such.pem' is no file"),
-    ({"security_protocol": "SSL", "ssl_cafile": 5}, "ssl_cafile=5 is no file"),
+    (
+        {"security_protocol": "SSL", "ssl_cafile": "/no/such.pem"},
+        "ssl_cafile='/no/such.pem' holds no certificates: give a PEM file",
+    ),
+    ({"security_protocol": "SSL", "ssl_cafile": 5}, "ssl_cafile=5 holds no certificates"),
     ({"security_protocol": "SSL", "ssl_endpoint_identification_algorithm": "http"}, "use one of 'https', ''"),
 ]
 

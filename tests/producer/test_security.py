@@ -17,7 +17,14 @@ from kafka.protocol.sasl import SaslAuthenticateResponse, SaslHandshakeResponse
 from scramp import ScramMechanism
 from secured import NAMES, PASSWORD, SESSION_MS
 
-from kafkalab.producer import AuthenticationError, ConfigError, Producer, ProducerConfig, connection, sasl
+from kafkalab.producer import (
+    AuthenticationError,
+    ConfigError,
+    Producer,
+    ProducerConfig,
+    connection,
+    handshake,
+)
 from kafkalab.producer.handshake import ConnectionState
 from kafkalab.producer.network_client import NetworkClient
 from kafkalab.producer.resolver import Resolver
@@ -368,7 +375,7 @@ def converse(talk, server):
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_scram(mechanism):
     with pytest.raises(StopIteration):
-        converse(sasl.conversation(mechanism, "ada", PASSWORD), scram_server(mechanism))
+        converse(handshake.conversation(mechanism, "ada", PASSWORD), scram_server(mechanism))
 
 
 @pytest.mark.parametrize(
@@ -382,7 +389,7 @@ def test_scram(mechanism):
 )
 def test_a_broker_that_cannot_do_scram_is_no_friend(answers):
     server = scram_server("SCRAM-SHA-256")
-    talk = sasl.conversation("SCRAM-SHA-256", "ada", PASSWORD)
+    talk = handshake.conversation("SCRAM-SHA-256", "ada", PASSWORD)
     server.set_client_first(next(talk).decode())
     *good, bad = answers
     for _ in good:
@@ -393,7 +400,7 @@ def test_a_broker_that_cannot_do_scram_is_no_friend(answers):
 
 
 def test_plain():
-    talk = sasl.conversation("PLAIN", "ada", PASSWORD)
+    talk = handshake.conversation("PLAIN", "ada", PASSWORD)
     assert next(talk) == b"\0ada\0secret"
     with pytest.raises(StopIteration):
         talk.send(b"")
@@ -416,7 +423,7 @@ def test_plain():
 )
 def test_refusals_say_what_to_change(response, message):
     with pytest.raises(AuthenticationError, match=message):
-        sasl.check(response, "PLAIN", "ada")
+        handshake.check(response, "PLAIN", "ada")
 
 
 def certificate_error(code):

@@ -59,8 +59,9 @@ def test_a_record_that_cannot_be_one_is_refused_at_once(producer, arguments, err
 def test_a_timestamp_in_seconds_is_suspected(producer):
     import time
 
-    with pytest.warns(UserWarning, match="looks like seconds"):
+    with pytest.warns(UserWarning, match="looks like seconds") as warned:
         producer.send("t", b"", timestamp_ms=int(time.time()))
+    assert [each.filename for each in warned] == [__file__]
 
 
 def test_what_cannot_be_delivered_fails_through_the_future(producer):

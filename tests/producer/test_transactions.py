@@ -76,7 +76,7 @@ class Bench:
     def turn(self, seconds=2.0):
         """Let back-offs pass, take one turn; return the names of the requests that wait for an answer."""
         self.wait = self.manager.step(self.client, time.monotonic() + seconds)
-        self.manager.life.io_thread = 0  # the thread of the test is both
+        self.manager._io_thread = 0  # the thread of the test is both
         return [type(request).__name__.removesuffix("Request") for _, request, _ in self.client.sent]
 
     def answer(self, response, error=None):
@@ -211,7 +211,7 @@ def test_each_state_allows_these_verbs_and_no_others():
 @pytest.mark.parametrize("state", [state for state in State if state is not State.FATAL_ERROR])
 def test_a_verb_out_of_turn_names_the_state_and_what_it_allows(state):
     bench = Bench()
-    bench.manager.life.state = state
+    bench.manager.state = state
     verbs = {verb: getattr(bench.manager, verb, bench.manager.check_send) for verb in VERBS}
     verbs["send_offsets_to_transaction"] = lambda: bench.manager.send_offsets_to_transaction({A: 1}, "g")
     for verb in VERBS:
@@ -593,9 +593,9 @@ def test_partitions_that_may_not_be_written_make_the_transaction_fail():
     bench.manager.admits(batch)
     bench.add(29)
     assert bench.state is State.ABORTABLE_ERROR
-    assert isinstance(bench.manager.life.error, kafka_errors.TopicAuthorizationFailedError)
+    assert isinstance(bench.manager.error, kafka_errors.TopicAuthorizationFailedError)
     assert isinstance(bench.manager.refusal(batch), kafka_errors.TransactionAbortedError)
-    assert bench.manager.refusal(batch).__cause__ is bench.manager.life.error
+    assert bench.manager.refusal(batch).__cause__ is bench.manager.error
 
 
 @pytest.mark.parametrize("api", ["AddPartitionsToTxn", "AddOffsetsToTxn"])
@@ -774,7 +774,7 @@ def test_ctrl_c_leaves_the_operation_to_be_joined(monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.manager.life.changed, "wait_for", interrupted)
+    monkeypatch.setattr(bench.manager.changed, "wait_for", interrupted)
     with pytest.raises(KeyboardInterrupt):
         bench.manager.commit_transaction()
     monkeypatch.undo()
