@@ -6,10 +6,9 @@ so many times as fast", latencies and memory as "takes so many times as much as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any
 
 from rich.table import Table
 
@@ -25,35 +24,46 @@ TITLES = {
 }
 CPU_TITLE = "CPU time of the client's process per record, in µs: steadier on a machine that others use"
 COLD, CPU = "cold_records_per_s", "cpu_us"
-Cell: TypeAlias = Callable[[Mapping[str, float], Mapping[str, float] | None, str], str]
 
 
 def tables(results: Sequence[Result]) -> list[Table]:
     """Return one table per run of scenarios that measure the same of the same clients, and one of CPU."""
     shown = [
-        _table(TITLES[measure], list(names), list(group), partial(_cell, measure))
-        for (measure, names), group in groupby(results, _alike)
+        _compared(measure, list(names), list(group)) for (measure, names), group in groupby(results, _alike)
     ]
     worked = [each for each in results if any(CPU in told for told in each.figures.values())]
-    names = list(dict.fromkeys(name for each in worked for name, told in each.figures.items() if CPU in told))
-    return [*shown, _table(CPU_TITLE, names, worked, _cpu)] if worked else shown
+    return [*shown, _cpu(worked)] if worked else shown
 
 
 def _alike(result: Result) -> tuple[Measure, tuple[str, ...]]:
     return result.scenario.measure, tuple(result.figures)
 
 
-def _table(title: str, names: Sequence[str], results: Sequence[Result], cell: Cell) -> Table:
+def _compared(measure: Measure, names: Sequence[str], results: Sequence[Result]) -> Table:
+    """Return a row per client and a column per scenario: that fits a terminal of 80 columns."""
     runs = results[0].runs
-    shown = Table(title=title, caption=f"medians of {runs} alternating runs" if runs > 1 else None)
-    shown.add_column("Scenario")
+    shown = Table(title=TITLES[measure], caption=f"medians of {runs} alternating runs" if runs > 1 else None)
+    shown.add_column("Client", no_wrap=True)
+    for result in results:
+        mark = "" if result.scenario.scored else " (unscored)"
+        shown.add_column(f"{result.scenario.name}{mark}", justify="right")
+    for name in names:
+        cells = [_cell(measure, each.figures[name], each.figures.get(OURS), name) for each in results]
+        shown.add_row(name, *cells)
+    return shown
+
+
+def _cpu(results: Sequence[Result]) -> Table:
+    names = list(
+        dict.fromkeys(name for each in results for name, told in each.figures.items() if CPU in told)
+    )
+    shown = Table(title=CPU_TITLE)
+    shown.add_column("Scenario", no_wrap=True)
     for name in names:
         shown.add_column(name, justify="right")
     for result in results:
-        shown.add_row(
-            f"{result.scenario.name}{'' if result.scenario.scored else ' (unscored)'}",
-            *[cell(result.figures.get(name, {}), result.figures.get(OURS), name) for name in names],
-        )
+        told = [result.figures.get(name, {}).get(CPU) for name in names]
+        shown.add_row(result.scenario.name, *["-" if each is None else f"{each:.2f}" for each in told])
     return shown
 
 
@@ -68,10 +78,6 @@ def _cell(measure: Measure, told: Mapping[str, float], ours: Mapping[str, float]
     cold = f"; cold {told[COLD]:,.0f}" if COLD in told else ""
     ratio = f" ({beside['records_per_s'] / told['records_per_s']:.2f}x)" if beside else ""
     return f"{told['records_per_s']:,.0f}{ratio}{cold}"
-
-
-def _cpu(told: Mapping[str, float], _: Mapping[str, float] | None, __: str) -> str:
-    return f"{told[CPU]:.2f}" if CPU in told else "-"
 
 
 def _latency(told: Mapping[str, float], ours: Mapping[str, float] | None) -> str:
