@@ -9,9 +9,8 @@ for linger_ms, when somebody waits for memory, or during flush() and close().
 Rules
 - A record costs one look-up, one append and one lock. What costs more is done once per batch: reserving
   memory before it is opened, making bytes of it when it is full, waking the sender.
-- Memory is released when the batch's outcome is known.
-- A batch to be sent again goes back to its old place: queues are in the order of sending.
-- Whether a batch may leave now is for the ordering to say (ordering.py).
+- A batch to be sent again goes back to its old place: queues are in the order of sending. Whether it may
+  leave now is for the ordering to say (ordering.py). Its memory is released when its outcome is known.
 
 Leaves out: where the leaders are (metadata.py) and how batches travel (sender.py).
 """
@@ -30,7 +29,7 @@ from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.buffer_pool import BufferPool
 from kafkalab.producer.compression import CompressionRatioEstimator, compressor
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import ProducerClosedError, RecordTooLargeError
+from kafkalab.producer.errors import ProducerClosedError
 from kafkalab.producer.futures import DeliveryFuture
 from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.record_batch import HEADER_SIZE, RawRecord, body_size, record_size
@@ -86,11 +85,13 @@ class RecordAccumulator:
         Raises BufferExhaustedError, RecordTooLargeError or ProducerClosedError.
         """
         body = body_size(record)
-        reserved = max(self.config.batch_size, self.check_size(record))
+        reserved = max(self.config.batch_size, HEADER_SIZE + record_size(body))
         self.pool.reserve(reserved, deadline, on_wait=self.wakeup)
         with self._lock:
             batch = self._open.get(target)  # another thread may have opened one meanwhile
             index = None if batch is None else batch.try_append(record, body)
+            if batch is not None and index is None:
+                self._shut(batch)
             if index is None and not self._closed:
                 batch, index = self._new_batch(target, reserved), 0
                 batch.try_append(record, body)
@@ -104,15 +105,6 @@ class RecordAccumulator:
         if batch.full or self._ready_at(batch) < self._next_look:
             self.wakeup()
         return DeliveryFuture(batch.delivery, index, record[0])
-
-    def check_size(self, record: RawRecord) -> int:
-        """Return the size of a batch of this record alone; raises RecordTooLargeError."""
-        size, most = HEADER_SIZE + record_size(body_size(record)), self.config.max_request_size
-        if size <= most:
-            return size
-        raise RecordTooLargeError(
-            f"{size} bytes in a batch exceed max_request_size={most}: raise it, or send less"
-        )
 
     def appended(self, target: TopicPartition) -> int:
         """Return how many bytes of batches a partition has got in all, its open batch included."""
@@ -214,18 +206,18 @@ class RecordAccumulator:
     def drain(self, targets: Iterable[TopicPartition], now: float) -> list[ProducerBatch]:
         """Take the first batch of each partition, within max_request_size in all (but at least one).
 
-        Those that are not ready come along with those that are: the request travels anyway. Only a
-        back-off is respected.
+        Those that are not ready come along with those that are (the request travels anyway), unless they back off.
         """
         drained: list[ProducerBatch] = []
-        size = 0
-        for target in targets:
-            with self._lock:
-                batch = self._take(target, now, self.config.max_request_size - size if drained else None)
-            if batch is not None:
-                self._seal(batch)
-                drained.append(batch)
-                size += batch.size
+        room = self.config.max_request_size
+        with self._lock:
+            for target in targets:
+                batch = self._take(target, now, room if drained else None)
+                if batch is not None:
+                    drained.append(batch)
+                    room -= batch.size
+        for batch in drained:
+            self._seal(batch)
         return drained
 
     def targets(self) -> list[TopicPartition]:
@@ -281,11 +273,6 @@ class RecordAccumulator:
         finally:
             self._incomplete.pop(batch, None)  # one step for the interpreter: no lock needed
 
-    def expired(self, now: float) -> list[ProducerBatch]:
-        """Remove and return the queued batches that are older than delivery_timeout_ms."""
-        oldest = now - self.config.delivery_timeout_ms / 1000
-        return self.remove(lambda batch: batch.created <= oldest)
-
     def remove(self, unwanted: Callable[[ProducerBatch], object]) -> list[ProducerBatch]:
         """Remove and return the queued batches that are `unwanted`."""
         removed = []
@@ -301,12 +288,8 @@ class RecordAccumulator:
         return removed
 
     def incomplete(self) -> list[ProducerBatch]:
-        """Return the batches without an outcome yet, queued or in flight.
-
-        Takes no lock: the copy is one step for the interpreter, and a collection that began under the lock
-        may ask (lifecycle.py).
-        """
-        return list(self._incomplete)
+        """Return the batches without an outcome yet, queued or in flight."""
+        return list(self._incomplete)  # one step: no lock, for a collection that began under it may ask, too
 
     def queued(self) -> dict[TopicPartition, list[ProducerBatch]]:
         """Return a copy of the queues, to look at."""

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from kafkalab.producer.compression import Codec
+from kafkalab.producer.errors import DeliveryTimeoutError
 from kafkalab.producer.futures import Delivery
 from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.record_batch import (
@@ -137,6 +138,14 @@ class ProducerBatch:
         if state not in NEXT_STATES[self.state]:
             raise RuntimeError(f"{self!r} cannot become {state.value!r}")
         self.state = state
+
+    def timed_out(self, limit_ms: float) -> DeliveryTimeoutError:
+        """Return the error of a batch that was not acknowledged within `limit_ms` (delivery_timeout_ms)."""
+        tried = f"{self.attempts} attempts, last error {self.last_error!r}"
+        return DeliveryTimeoutError(
+            f"{len(self)} records for {self.target} exceeded delivery_timeout_ms={limit_ms:g}: "
+            + (tried if self.attempts else "it was never sent")
+        )
 
     def split(self) -> Sequence[ProducerBatch]:
         """Return two batches with half of the records each, to be sent in its place, waiting (KIP-126).

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -61,6 +61,18 @@ class Snapshot(NamedTuple):
             topics[name] = Partitions(range(count), available=sorted(led), topic=name)
         brokers = {broker.node_id: (broker.host, broker.port) for broker in response.brokers}
         return cls(brokers, topics, leaders, errors)
+
+    def by_leader(
+        self, ready: Iterable[TopicPartition], waiting: Iterable[TopicPartition]
+    ) -> dict[int, list[TopicPartition]]:
+        """Return, for each broker that leads a `ready` partition, all the `waiting` partitions it leads."""
+        nodes: dict[int, list[TopicPartition]] = {
+            self.leaders[target]: [] for target in ready if target in self.leaders
+        }
+        for target in waiting:
+            if self.leaders.get(target) in nodes:
+                nodes[self.leaders[target]].append(target)
+        return nodes
 
 
 class Metadata:

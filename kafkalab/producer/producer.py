@@ -6,10 +6,9 @@
 
 Each step is an object handed to the producer, so each can be replaced by one of yours.
 
-Rules: what is wrong with the call (types, names, a closed producer) raises at once; what goes wrong
-with the delivery (metadata, memory, size, brokers) reaches the caller through the future, exactly
-once; send() waits for nothing but metadata and memory, max_block_ms at most. Any number of threads
-may send.
+Rules: what is wrong with the call (types, names, a closed producer) raises at once; what goes wrong with the
+delivery (metadata, memory, size, brokers) reaches the caller through the future, exactly once; send() waits
+for nothing but metadata and memory, max_block_ms at most. Any number of threads may send.
 
 Leaves out: what happens when it is forgotten or forked (lifecycle.py).
 """
@@ -37,11 +36,9 @@ from kafkalab.producer.errors import (
     UnknownPartitionError,
 )
 from kafkalab.producer.futures import DeliveryFuture, failed
-from kafkalab.producer.idempotence import Idempotence
 from kafkalab.producer.interceptors import ProducerInterceptors
 from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.network_client import NetworkClient
-from kafkalab.producer.ordering import OneAtATime, Ordering
 from kafkalab.producer.partitioners import DefaultPartitioner, Partitions
 from kafkalab.producer.record import (
     Header,
@@ -51,10 +48,10 @@ from kafkalab.producer.record import (
     check_record,
     check_topic,
 )
-from kafkalab.producer.record_batch import RawRecord, body_size, record_size
+from kafkalab.producer.record_batch import RawRecord, body_size, check_size, record_size
 from kafkalab.producer.serializers import bytes_serializer, serialize
 from kafkalab.producer.tracing import Tracer
-from kafkalab.producer.transactions import TransactionManager, transactions_of
+from kafkalab.producer.transactions import TransactionManager, ordering_of, transactions_of
 
 
 class Producer:
@@ -200,20 +197,14 @@ class Producer:
     def metrics(self) -> dict[str, float]:
         """Return how much was done so far, by the names of the Java client's metrics where it has them."""
         counted, pool = self.sender.counted, self.accumulator.pool
-        batches = max(counted["batches"], 1)
+        batches = max(counted["batch_total"], 1)
         return {
+            **counted,
             "buffer_total_bytes": pool.total,
             "buffer_available_bytes": pool.available,
             "waiting_threads": pool.waiting,
-            "request_total": counted["requests"],
-            "batch_total": counted["batches"],
-            "batch_split_total": counted["splits"],
-            "record_send_total": counted["records"],
-            "record_retry_total": counted["retries"],
-            "record_error_total": counted["record_errors"],
-            "byte_total": counted["bytes"],
-            "batch_size_avg": counted["bytes"] / batches,
-            "records_per_batch_avg": counted["records"] / batches,
+            "batch_size_avg": counted["byte_total"] / batches,
+            "records_per_batch_avg": counted["record_send_total"] / batches,
         }
 
     def disown(self, reason: Exception) -> None:
@@ -249,7 +240,7 @@ class Producer:
         deadline = 0.0
         partitions = self.metadata.topics.get(topic)
         if partitions is None or (partition is not None and partition >= len(partitions)):
-            self.accumulator.check_size(record)  # before any traffic
+            check_size(record, self.config.max_request_size)  # before any traffic
             deadline = self._deadline()
             partitions = self.metadata.partitions(topic, deadline, partition=partition)
         chosen = self._choose(topic, key, value, partitions) if partition is None else partition
@@ -272,6 +263,7 @@ class Producer:
         self, target: TopicPartition, record: RawRecord, movable: Partitions | None, deadline: float
     ) -> DeliveryFuture:
         """Open a batch; a record that may go anywhere (in `movable`) may move on to another partition."""
+        check_size(record, self.config.max_request_size)
         if movable is not None and self._on_new_batch is not None:
             load = partial(self.accumulator.waiting, target.topic)
             appended, size = self.accumulator.appended(target), record_size(body_size(record))
@@ -306,12 +298,3 @@ class Producer:
     def _check_not_forked(self) -> None:
         if isinstance(self._refusal, ProducerForkedError):
             self._refuse()
-
-
-def ordering_of(config: ProducerConfig, trace: Tracer | None = None) -> Ordering:
-    """Return who decides on the order of batches, for these settings."""
-    if config.transactional_id is not None:
-        return TransactionManager(config, trace)
-    if config.enable_idempotence:
-        return Idempotence(config)
-    return OneAtATime() if config.max_in_flight_requests_per_connection == 1 else Ordering()

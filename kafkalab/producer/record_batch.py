@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 
 from crc32c import crc32c
 
+from kafkalab.producer.errors import RecordTooLargeError
 from kafkalab.producer.record import Header
 
 RawRecord: TypeAlias = tuple[int, bytes | None, bytes | None, Sequence[Header]]
@@ -148,6 +149,15 @@ def record_size(body: int, offset_delta: int = 0, timestamp_delta: int = 0) -> i
     if not 0 <= timestamp_delta < 64:
         body += len(VARINT[timestamp_delta]) - 1
     return body + (1 if body < 64 else 2 if body < 8192 else len(VARINT[body]))
+
+
+def check_size(record: RawRecord, most: int) -> None:
+    """Raise RecordTooLargeError if a batch of this record alone has more than `most` bytes."""
+    size = HEADER_SIZE + record_size(body_size(record))
+    if size > most:
+        raise RecordTooLargeError(
+            f"{size} bytes in a batch exceed max_request_size={most}: raise it, or send less"
+        )
 
 
 class _Varints(dict[int, bytes]):

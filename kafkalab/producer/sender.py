@@ -12,7 +12,7 @@ What an answer means for a batch is the ordering's verdict (ordering.py):
 A batch too large for the broker is split, if it has more than one record. An answer to a batch that
 was given up meanwhile is ignored: each outcome is told once.
 
-Leaves out: sockets (network_client.py) and producer ids (idempotence.py).
+Leaves out: sockets (network_client.py), messages (produce.py) and producer ids (idempotence.py).
 """
 
 from __future__ import annotations
@@ -20,31 +20,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from kafka import errors as kafka_errors
-from kafka.protocol.producer import ProduceRequest
 
 from kafkalab.producer.accumulator import RecordAccumulator
 from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import (
-    AuthenticationError,
-    DeliveryTimeoutError,
-    ProducerClosedError,
-    Remedy,
-    remedy,
-)
+from kafkalab.producer.errors import AuthenticationError, ProducerClosedError, Remedy, remedy
 from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.network_client import NetworkClient
 from kafkalab.producer.ordering import Ordering, Verdict
+from kafkalab.producer.produce import answers, produce_request
 from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.tracing import SILENCE, Tracer
 
 log = logging.getLogger(__name__)
+COUNTED = (
+    *("request_total", "batch_total", "byte_total", "record_send_total"),
+    *("record_retry_total", "record_error_total", "batch_split_total"),
+)
 
 
 class Sender:
@@ -68,12 +66,10 @@ class Sender:
         self._in_flight: dict[ProducerBatch, None] = {}  # a set that keeps its order
         self._asking = False
         self._next_expiry = 0.0
-        self._closing = False
-        self._aborting = False
+        self._closing = self._aborting = False
         self.ended = threading.Event()
         """Set when the thread has run; before Python 3.13 a join() cut short by Ctrl-C takes it for dead."""
-        self.counted: Counter[str] = Counter()
-        """How many requests, batches, records, bytes, retries, splits and record errors there were so far."""
+        self.counted: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))  # for Producer.metrics()
         accumulator.wakeup = metadata.wakeup = client.wakeup
         accumulator.admits = ordering.admits
         ordering.attach(client.wakeup, accumulator.incomplete, accumulator.flushing)
@@ -167,24 +163,13 @@ class Sender:
     def _send_round(self, ready: set[TopicPartition], now: float) -> bool:
         """Send one request to each leader of a ready partition that can take it; tell whether any could."""
         sent = False
-        for node, targets in self._by_leader(ready).items():
+        if not self._asking and not self._metadata.snapshot.leaders.keys() >= ready:
+            self._metadata.want_update()
+        for node, targets in self._metadata.snapshot.by_leader(ready, self._accumulator.targets()).items():
             if self._client.can_send(node, now) and (batches := self._accumulator.drain(targets, now)):
                 self._send_produce(node, batches, now)
                 sent = True
         return sent
-
-    def _by_leader(self, ready: set[TopicPartition]) -> dict[int, list[TopicPartition]]:
-        """Return, for each broker that leads a ready partition, all partitions it leads."""
-        leaders = self._metadata.snapshot.leaders
-        if not self._asking and not leaders.keys() >= ready:
-            self._metadata.want_update()
-        nodes: dict[int, list[TopicPartition]] = {
-            leaders[target]: [] for target in ready if target in leaders
-        }
-        for target in self._accumulator.targets() if nodes else ():
-            if leaders.get(target) in nodes:
-                nodes[leaders[target]].append(target)
-        return nodes
 
     def _send_produce(self, node: int, batches: list[ProducerBatch], now: float) -> None:
         for batch in batches:
@@ -195,11 +180,9 @@ class Sender:
             batches, self._config, self._ordering.transactional_id, self._ordering.produce_max_version
         )
         handler = partial(self._on_produce, {batch.target: batch for batch in batches})
+        records, size = sum(map(len, batches)), sum(batch.size for batch in batches)
         self.counted.update(
-            requests=1,
-            batches=len(batches),
-            records=sum(map(len, batches)),
-            bytes=sum(batch.size for batch in batches),
+            request_total=1, batch_total=len(batches), record_send_total=records, byte_total=size
         )
         numbers = [batch.number for batch in batches]
         self._trace("request", node=node, batches=numbers, acks=self._config.required_acks)
@@ -211,29 +194,22 @@ class Sender:
         self, batches: dict[TopicPartition, ProducerBatch], response: Any, error: BaseException | None
     ) -> None:
         """Take the answer to one request; `response` is None if it failed, or asked for no answer."""
-        if error is not None:
-            for batch in batches.values():
-                self._on_error(batch, error)
-        elif response is None:
-            for batch in batches.values():
-                self._acknowledge(batch, None)
-        else:
-            self._on_answers(batches, response)
-
-    def _on_answers(self, batches: dict[TopicPartition, ProducerBatch], response: Any) -> None:
-        for topic in response.responses:
-            for answer in topic.partition_responses:
-                batch = batches.pop(TopicPartition(topic.name, answer.index), None)
-                if batch is None:
-                    continue  # nobody asked
-                code, offset = answer.error_code, answer.base_offset
-                self._trace("response", batch=batch.number, error=code, base_offset=offset)
-                if code == 0:
-                    self._acknowledge(batch, offset, answer.log_append_time_ms)
-                else:
-                    self._on_error(batch, kafka_errors.for_code(code)(*filter(None, [answer.error_message])))
+        for answer in answers(response) if response is not None else ():
+            batch = batches.pop(answer.target, None)
+            if batch is None:
+                continue  # nobody asked
+            self._trace("response", batch=batch.number, error=answer.code, base_offset=answer.base_offset)
+            if answer.error is None:
+                self._acknowledge(batch, answer.base_offset, answer.log_append_time_ms)
+            else:
+                self._on_error(batch, answer.error)
+        if response is not None:
+            error = kafka_errors.UnknownError("the broker's answer left this partition out")
         for batch in batches.values():
-            self._on_error(batch, kafka_errors.UnknownError("the broker's answer left this partition out"))
+            if error is None:
+                self._acknowledge(batch, None)
+            else:
+                self._on_error(batch, error)
 
     def _acknowledge(
         self, batch: ProducerBatch, base_offset: int | None, log_append_time_ms: int = -1
@@ -264,7 +240,7 @@ class Sender:
     def _retry(self, batch: ProducerBatch, error: BaseException, *, renumber: bool) -> None:
         del self._in_flight[batch]
         self._ordering.returned(batch, renumber=renumber)
-        self.counted["retries"] += 1
+        self.counted["record_retry_total"] += len(batch)
         self._trace("retried", batch=batch.number, error=type(error).__name__, attempt=batch.attempts)
         self._accumulator.put_back(batch, time.monotonic())
 
@@ -272,7 +248,7 @@ class Sender:
         del self._in_flight[batch]
         parts = batch.split()
         self._ordering.split(batch, parts)
-        self.counted["splits"] += 1
+        self.counted["batch_split_total"] += 1
         self._trace("split", batch=batch.number, records=[len(part) for part in parts])
         self._accumulator.replace(batch, parts)
 
@@ -285,20 +261,14 @@ class Sender:
             return
         limit = self._config.delivery_timeout_ms / 1000
         late = [batch for batch in self._in_flight if batch.created + limit <= now]
-        for batch in late + self._accumulator.expired(now):
-            self._fail(batch, self._timed_out(batch))
+        for batch in late + self._accumulator.remove(lambda batch: batch.created + limit <= now):
+            self._fail(batch, batch.timed_out(self._config.delivery_timeout_ms))
         oldest = min((batch.created for batch in self._accumulator.incomplete()), default=now)
         self._next_expiry = oldest + limit
 
-    def _timed_out(self, batch: ProducerBatch) -> DeliveryTimeoutError:
-        limit = f"delivery_timeout_ms={self._config.delivery_timeout_ms:g}"
-        tried = f"{batch.attempts} attempts, last error {batch.last_error!r}"
-        tried = tried if batch.attempts else "it was never sent"
-        return DeliveryTimeoutError(f"{len(batch)} records for {batch.target} exceeded {limit}: {tried}")
-
     def _fail(self, batch: ProducerBatch, error: BaseException) -> None:
         self._ordering.failed(batch, error)
-        self.counted["record_errors"] += len(batch)
+        self.counted["record_error_total"] += len(batch)
         self._finish(batch, partial(batch.delivery.fail, error), "failed", error=type(error).__name__)
 
     def _finish(self, batch: ProducerBatch, tell: Callable[[], object], event: str, **data: Any) -> None:
@@ -314,24 +284,6 @@ class Sender:
     @property
     def _request_timeout(self) -> float:
         return self._config.request_timeout_ms / 1000
-
-
-def produce_request(
-    batches: Iterable[ProducerBatch], config: ProducerConfig, transactional_id: str | None, max_version: int
-) -> ProduceRequest:
-    """Return the Produce request that carries `batches`, at most one per partition."""
-    topics: dict[str, list[Any]] = defaultdict(list)
-    topic_data = ProduceRequest.TopicProduceData
-    for batch in batches:
-        topic, partition = batch.target
-        topics[topic].append(topic_data.PartitionProduceData(index=partition, records=batch.encode()))
-    return ProduceRequest(
-        transactional_id=transactional_id,
-        acks=config.required_acks,
-        timeout_ms=int(config.request_timeout_ms),
-        topic_data=[topic_data(name=name, partition_data=data) for name, data in topics.items()],
-        max_version=max_version,
-    )
 
 
 def start(sender: Sender, name: str) -> threading.Thread:

@@ -36,8 +36,8 @@ from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.coordinator import GROUP, TRANSACTION, Call, Courier
 from kafkalab.producer.coordinator import Verdict as Meaning
 from kafkalab.producer.errors import TransactionStateError
-from kafkalab.producer.idempotence import Line
-from kafkalab.producer.ordering import Client, Ordering, Verdict
+from kafkalab.producer.idempotence import Idempotence, Line
+from kafkalab.producer.ordering import Client, OneAtATime, Ordering, Verdict
 from kafkalab.producer.record import TopicPartition
 from kafkalab.producer.tracing import Tracer
 from kafkalab.producer.transaction_requests import OffsetCommit
@@ -253,3 +253,12 @@ def transactions_of(ordering: Ordering) -> TransactionManager:
     if not isinstance(ordering, TransactionManager):
         raise TransactionStateError('no transactions: give it a name of its own, transactional_id="..."')
     return ordering
+
+
+def ordering_of(config: ProducerConfig, trace: Tracer | None = None) -> Ordering:
+    """Return who decides on the order of batches, for these settings."""
+    if config.transactional_id is not None:
+        return TransactionManager(config, trace)
+    if config.enable_idempotence:
+        return Idempotence(config)
+    return OneAtATime() if config.max_in_flight_requests_per_connection == 1 else Ordering()

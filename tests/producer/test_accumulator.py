@@ -196,13 +196,13 @@ def test_flush_makes_everything_ready_and_waits_for_the_outcome():
     assert accumulator.ready(time.monotonic())[0] == set()
 
 
-def test_what_is_too_old_is_removed_wherever_it_waits():
-    accumulator, _ = make(delivery_timeout_ms=1000, request_timeout_ms=100, linger_ms=0)
-    (old,) = put(accumulator, P0)
-    created = old.batch.created
-    assert accumulator.expired(created + 0.999) == []
-    assert accumulator.expired(created + 1.0) == [old.batch]
-    assert accumulator.queued() == {}
+def test_what_is_unwanted_is_removed_wherever_it_waits():
+    accumulator, _ = make(linger_ms=0)
+    (old,), (other,) = put(accumulator, P0), put(accumulator, P1)
+    assert accumulator.remove(lambda batch: batch is old.batch) == [old.batch]
+    assert accumulator.queued() == {P1: [other.batch]}
+    put(accumulator, P0)
+    assert len(old.batch) == 1  # what was removed takes no more
 
 
 def test_closed_means_no_more_records_and_no_more_lingering():

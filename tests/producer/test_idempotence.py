@@ -11,7 +11,7 @@ from kafkalab.producer import ProducerConfig, RecordAccumulator, Sender, TopicPa
 from kafkalab.producer.idempotence import MAX_EPOCH, Idempotence, LineState, sequence_after
 from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.ordering import Ordering
-from kafkalab.producer.producer import ordering_of
+from kafkalab.producer.transactions import ordering_of
 
 
 class Storm:
@@ -116,7 +116,7 @@ def test_nor_does_splitting_in_a_storm_lose_double_or_reorder_anything(seeds):
     splits = 0
     for seed in seeds:
         it = storm_of_splits(seed)
-        splits += it.sender.counted["splits"]
+        splits += it.sender.counted["batch_split_total"]
         assert (seed, it.damage()) == (seed, set())
         assert it.accumulator.pool.available == it.accumulator.pool.total
     assert splits > 20

@@ -19,7 +19,7 @@ from kafkalab.producer import (
 )
 from kafkalab.producer.errors import Remedy, remedy
 from kafkalab.producer.metadata import Metadata
-from kafkalab.producer.producer import ordering_of
+from kafkalab.producer.transactions import ordering_of
 
 LEADERS = {0: 1, 1: 2, 2: 1}
 CODES = {

@@ -66,7 +66,7 @@ def test_every_record_learns_its_offset_after_any_number_of_splits(most_bytes, s
     leader.settle()
     assert leader.log.values == values
     assert [future.result(0).offset for future in futures] == list(range(20)) == told
-    assert leader.bench.sender.counted["splits"] == splits == len(leader.bench.trace.find("split"))
+    assert leader.bench.sender.counted["batch_split_total"] == splits == len(leader.bench.trace.find("split"))
     assert leader.bench.accumulator.pool.available == leader.bench.accumulator.pool.total
     assert leader.bench.accumulator.queued() == {}
 
@@ -129,7 +129,7 @@ def test_a_record_too_large_fails_alone_and_callbacks_come_in_order_once_each():
     ]
     with pytest.raises(kafka_errors.MessageSizeTooLargeError):
         futures[2].result(0)
-    assert leader.bench.sender.counted["record_errors"] == 1
+    assert leader.bench.sender.counted["record_error_total"] == 1
 
 
 def test_nothing_is_told_before_the_last_part_is_settled_and_flush_waits_for_it():
@@ -192,7 +192,7 @@ def test_splitting_is_no_retry():
     futures = leader.put(*[b"x" * 50] * 8)
     leader.settle()
     assert [future.result(0).offset for future in futures] == list(range(8))
-    assert leader.bench.sender.counted["retries"] == 0
+    assert leader.bench.sender.counted["record_retry_total"] == 0
 
 
 # --- with others in flight ------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_what_may_have_been_stored_whole_is_not_stored_again_in_parts():
     it.settle()
     it.put(0, b"next")
     it.settle()
-    assert it.sender.counted["splits"] == 1
+    assert it.sender.counted["batch_split_total"] == 1
     assert "duplicated" not in it.damage()
     assert it.network.logs[0].values[-1] == b"next"
 
