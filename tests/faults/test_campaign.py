@@ -146,6 +146,8 @@ class Scripted:
         self._do("commit")
 
     def abort(self):
+        for ticket in self.tickets:
+            ticket.outcome = "aborted"  # as Client.abort() does, before it asks
         self._do("abort")
 
     def close(self):

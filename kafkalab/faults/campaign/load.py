@@ -65,7 +65,7 @@ class Load:
             else:
                 self._send(client, burst)
         if client is not None:
-            client.settle(self._patience)
+            self._settle(client)
 
     def sent(self) -> list[tuple[str, Sent]]:
         """Return topic and record for everything sent, in order, transactions' outcomes applied."""
@@ -141,6 +141,13 @@ class Load:
         close(old)
         return new
 
+    def _settle(self, client: Client) -> None:
+        """Wait for every outcome; records without one are named by the storm."""
+        try:
+            client.settle(self._patience)
+        except Exception as error:  # noqa: BLE001
+            self._note("settle", error)
+
     def _replace(self, client: Client) -> Client | None:
         close(client)
         return self._open()
@@ -167,4 +174,6 @@ def _told(ticket: Ticket, end: str) -> Sent:
     sent = ticket.sent()
     if end == "aborted":
         return sent._replace(outcome="aborted")
-    return sent._replace(outcome="unknown") if end == "unknown" and sent.outcome == "acked" else sent
+    if end == "unknown" and sent.outcome != "failed":
+        return sent._replace(outcome="unknown")  # "aborted" was noted when the program asked for it
+    return sent
