@@ -10,6 +10,7 @@ Rules
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,8 @@ REPLAYS = 5
 MOST = 3
 TRIES = 3
 """How often a storm with a fault less may run until the anomaly must have shown."""
+LOUD = ("aiokafka", "asyncio", "kafka")
+"""Clients that log every error; here errors are the point."""
 TELL_S = 10.0
 """How often progress is told where no bar can be shown."""
 
@@ -65,6 +68,8 @@ def campaign(
     """
     console = console or Console()
     maker = clients.factory(plan.client)
+    for library in LOUD:
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     if json_file is not None:
         json_file.touch()
     tally = Tally(plan.client, plan.idempotence, plan.first_seed)

@@ -47,6 +47,7 @@ class Load:
         self._transactional = transactional
         self._sent = 0
         self.clients: list[Client] = []
+        self._closed: list[Client] = []
         self.transactions: list[Transaction] = []
         self.fenced = 0
         """Transactions that failed because another producer had taken over."""
@@ -76,6 +77,17 @@ class Load:
             for ticket in client.tickets
         ]
 
+    def close(self) -> None:
+        """Close the clients that are still open, whatever they say."""
+        for client in self.clients:
+            self._close(client)
+
+    def _close(self, client: Client) -> None:
+        if client not in self._closed:
+            self._closed.append(client)
+            with suppress(Exception):
+                client.close()
+
     @property
     def _patience(self) -> float:
         return self._schedule.delivery_timeout_ms / 1000 + 6.0
@@ -94,7 +106,7 @@ class Load:
                 client.init_transactions()
             except Exception as error:  # noqa: BLE001
                 self._note("init", error)
-                close(client)
+                self._close(client)
             else:
                 return client
         return None
@@ -138,7 +150,7 @@ class Load:
         elif new is not None:
             transaction.outcome = "aborted"
             self.fenced += any(word in self.errors[-1].casefold() for word in FENCED)
-        close(old)
+        self._close(old)
         return new
 
     def _settle(self, client: Client) -> None:
@@ -149,7 +161,7 @@ class Load:
             self._note("settle", error)
 
     def _replace(self, client: Client) -> Client | None:
-        close(client)
+        self._close(client)
         return self._open()
 
     def _did(self, verb: Callable[[], None]) -> bool:
@@ -162,12 +174,6 @@ class Load:
 
     def _note(self, what: str, error: Exception) -> None:
         self.errors.append(f"{what}: {type(error).__name__}: {error}")
-
-
-def close(client: Client) -> None:
-    """Close it, whatever it says."""
-    with suppress(Exception):
-        client.close()
 
 
 def _told(ticket: Ticket, end: str) -> Sent:
