@@ -163,7 +163,7 @@ def campaign(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Let seeded storms of faults loose on a producer, and audit what it said it had delivered.
 
-    Exits with 1 when kafkalab's producer, idempotence on, shows damage.
+    Exits with 1 when kafkalab's producer shows damage with idempotence on, or no duplicate with it off.
     """
     from kafkalab.faults.campaign import command  # noqa: PLC0415
 
@@ -174,7 +174,7 @@ def campaign(  # noqa: PLR0913 - one parameter per option
     except (ValueError, ImportError) as error:
         typer.echo(f"kafkalab: {error}", err=True)
         raise typer.Exit(2) from error
-    if client is Client.KAFKALAB and on and not tally.clean:
+    if client is Client.KAFKALAB and not (tally.clean if on else tally.counted["duplicated"]):
         raise typer.Exit(1)
 
 

@@ -47,6 +47,7 @@ class Load:
         self._transactional = transactional
         self._sent = 0
         self.clients: list[Client] = []
+        self._closed: list[Client] = []
         self.transactions: list[Transaction] = []
         self.fenced = 0
         """Transactions that failed because another producer had taken over."""
@@ -65,7 +66,7 @@ class Load:
             else:
                 self._send(client, burst)
         if client is not None:
-            client.settle(self._patience)
+            self._settle(client)
 
     def sent(self) -> list[tuple[str, Sent]]:
         """Return topic and record for everything sent, in order, transactions' outcomes applied."""
@@ -75,6 +76,17 @@ class Load:
             for client in self.clients
             for ticket in client.tickets
         ]
+
+    def close(self) -> None:
+        """Close the clients that are still open, whatever they say."""
+        for client in self.clients:
+            self._close(client)
+
+    def _close(self, client: Client) -> None:
+        if client not in self._closed:
+            self._closed.append(client)
+            with suppress(Exception):
+                client.close()
 
     @property
     def _patience(self) -> float:
@@ -94,7 +106,7 @@ class Load:
                 client.init_transactions()
             except Exception as error:  # noqa: BLE001
                 self._note("init", error)
-                close(client)
+                self._close(client)
             else:
                 return client
         return None
@@ -138,11 +150,18 @@ class Load:
         elif new is not None:
             transaction.outcome = "aborted"
             self.fenced += any(word in self.errors[-1].casefold() for word in FENCED)
-        close(old)
+        self._close(old)
         return new
 
+    def _settle(self, client: Client) -> None:
+        """Wait for every outcome; records without one are named by the storm."""
+        try:
+            client.settle(self._patience)
+        except Exception as error:  # noqa: BLE001
+            self._note("settle", error)
+
     def _replace(self, client: Client) -> Client | None:
-        close(client)
+        self._close(client)
         return self._open()
 
     def _did(self, verb: Callable[[], None]) -> bool:
@@ -157,14 +176,10 @@ class Load:
         self.errors.append(f"{what}: {type(error).__name__}: {error}")
 
 
-def close(client: Client) -> None:
-    """Close it, whatever it says."""
-    with suppress(Exception):
-        client.close()
-
-
 def _told(ticket: Ticket, end: str) -> Sent:
     sent = ticket.sent()
     if end == "aborted":
         return sent._replace(outcome="aborted")
-    return sent._replace(outcome="unknown") if end == "unknown" and sent.outcome == "acked" else sent
+    if end == "unknown" and sent.outcome != "failed":
+        return sent._replace(outcome="unknown")  # "aborted" was noted when the program asked for it
+    return sent

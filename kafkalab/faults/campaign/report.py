@@ -10,7 +10,8 @@ from kafkalab.faults.campaign.schedule import Fault, Schedule
 from kafkalab.faults.campaign.storm import KINDS, OTHERS, Outcome, settings_of
 
 LINES = 6
-"""How many anomalies of one storm are shown; the rest is counted."""
+"""How many anomalies of one storm are shown; the rest is counted. With idempotence off: FEW."""
+FEW = 1
 
 
 @dataclass
@@ -89,16 +90,16 @@ def replay_command(
     return f"kafkalab campaign --client {client} --idempotence {switch} --first-seed {seed} --seeds 1{only}"
 
 
-def anomaly_lines(outcome: Outcome) -> list[str]:
+def anomaly_lines(outcome: Outcome, most: int = LINES) -> list[str]:
     """Return a line for each anomaly of a storm, the first few of them."""
     seed = outcome.schedule.seed
     lines = [
         f"seed {seed}: {each.kind.replace('_', ' ').upper()} {each.evidence}" for each in outcome.anomalies
     ]
-    if len(lines) > LINES:
-        kinds = Counter(each.kind for each in outcome.anomalies[LINES:])
+    if len(lines) > most:
+        kinds = Counter(each.kind for each in outcome.anomalies[most:])
         rest = ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in kinds.items())
-        lines[LINES:] = [f"seed {seed}: ... and {rest} more"]
+        lines[most:] = [f"seed {seed}: ... and {rest} more"]
     return lines
 
 

@@ -23,7 +23,7 @@ from kafkalab.faults import clients
 from kafkalab.faults.audit_table import evidence
 from kafkalab.faults.auditing import Audit, id_of, judge
 from kafkalab.faults.campaign.injection import Injection
-from kafkalab.faults.campaign.load import Load, Transaction, close
+from kafkalab.faults.campaign.load import Load, Transaction
 from kafkalab.faults.campaign.schedule import NODE_VERBS, PARTITIONS, TOPICS, Fault, Schedule
 from kafkalab.faults.clients import Client, Factory, Settings
 from kafkalab.faults.proxy import FaultProxy
@@ -129,8 +129,7 @@ def _run(subject: Subject, schedule: Schedule, topics: list[str]) -> Outcome:
         )
         with Injection(cluster, proxy, topics, schedule.faults) as injection:
             hung = not _in_time(load)
-        for client in load.clients:
-            close(client)
+        load.close()
     if any(fault.verb in NODE_VERBS for fault in injection.fired()):
         cluster.heal()
     if transactional_id is not None:
