@@ -16,6 +16,7 @@ from kafkalab.faults.soak.verdict import Result, account
 
 QUIET = Console(quiet=True)
 PLAIN = Kind("plain", threads=2)
+TRANSACTIONAL = Kind("tx", settings={"transactional_id": "t"})
 
 
 class Told:
@@ -69,7 +70,7 @@ def test_ctrl_c_leaves_no_thread_and_no_socket(own_cluster, monkeypatch):
     before = Holdings.now()
     monkeypatch.setattr(Havoc, "inflict", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        soak.run(own_cluster, console=QUIET)
+        soak.run(own_cluster, kinds=(PLAIN, TRANSACTIONAL), console=QUIET)
     assert Holdings.now().more_than(before) == []
 
 
@@ -142,9 +143,6 @@ def test_where_little_is_acknowledged_nothing_is_shown():
     assert damage(book, 9, kind=Kind("hasty", may_fail=True)) == [
         "only 1 of 10 acknowledged or aborted: no proof"
     ]
-
-
-TRANSACTIONAL = Kind("tx", settings={"transactional_id": "t"})
 
 
 def test_transactions_are_seen_whole_or_not_at_all():

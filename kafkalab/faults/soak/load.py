@@ -64,14 +64,16 @@ class Kind:
 
 
 HASTY = {"request_timeout_ms": 1_000, "delivery_timeout_ms": 2_500}
+PATIENT = {"transaction_timeout_ms": 600_000}
+"""So that no coordinator gives a transaction up: whoever is fenced has met a fault of ours, or of Kafka's."""
 KINDS = (
     Kind("plain", threads=3, rate=120),
     Kind("keyed", threads=2, rate=100, keys=50),
     Kind("zstd", rate=120, size=400, settings={"compression_type": "zstd"}),
     Kind("lz4", rate=120, size=400, settings={"compression_type": "lz4", "linger_ms": 50}),
     Kind("hasty", rate=100, settings=HASTY, may_fail=True),
-    Kind("tx-1", rate=100, settings={"transactional_id": "soak-1"}),
-    Kind("tx-2", rate=100, settings={"transactional_id": "soak-2", "compression_type": "gzip"}),
+    Kind("tx-1", rate=100, settings={"transactional_id": "soak-1", **PATIENT}),
+    Kind("tx-2", rate=100, settings={"transactional_id": "soak-2", "compression_type": "gzip", **PATIENT}),
 )
 
 
@@ -189,6 +191,7 @@ class TransactionalProgram(Program):
     def __init__(self, open_producer: Callable[[], Producer], *args: Any) -> None:
         super().__init__(*args)
         self._open_producer = open_producer
+        self._began = 0.0
 
     def prepare(self) -> None:
         """Be initialised."""
@@ -197,6 +200,7 @@ class TransactionalProgram(Program):
     def turn(self) -> None:
         """Run one transaction to some end."""
         first, committing = len(self.book), self._random.random() >= ABORTED
+        self._began = time.monotonic()
         outcome: Outcome = "acked" if committing else "aborted"
         try:
             self.producer.begin_transaction()
@@ -211,7 +215,8 @@ class TransactionalProgram(Program):
         try:
             _patiently(self.producer.abort_transaction)
         except KafkaError as worse:
-            self.trouble.append(f"{self.book.name}: {error!r}, then abort_transaction(): {worse!r}")
+            age = f"a transaction {time.monotonic() - self._began:.0f} s old"
+            self.trouble.append(f"{self.book.name}: {age}: {error!r}, then abort_transaction(): {worse!r}")
             self.producer.close(timeout=0)
             if not self._stop.is_set():
                 self.producer = self._open_producer()

@@ -109,7 +109,9 @@ class Result:
 
     def shown(self) -> RenderableType:
         """Render for the terminal."""
-        audits = [Text(str(each.audit)) for each in self.accounts if each.audit.anomalies]
+        unclear = [each for each in self.accounts if each.kind.transactional and each.count("unknown")]
+        told = [each for each in self.accounts if each.audit.anomalies or each in unclear]
+        audits = [Text(str(each.audit)) for each in told]
         verdict = [Text(f"DAMAGE  {text}", "red") for text in self.damage] or [Text("No damage.", "green")]
         return Group(self._records(), Text(self._footprint()), *audits, *verdict)
 
