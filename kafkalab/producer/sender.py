@@ -73,7 +73,7 @@ class Sender:
         self.ended = threading.Event()
         """Set when the thread has run; before Python 3.13 a join() cut short by Ctrl-C takes it for dead."""
         self.counted: Counter[str] = Counter()
-        """How many requests, batches, records, bytes, retries, splits and record errors there were so far."""
+        """How many requests, batches, records, bytes, records retried, splits, record errors there were."""
         accumulator.wakeup = metadata.wakeup = client.wakeup
         accumulator.admits = ordering.admits
         ordering.attach(client.wakeup, accumulator.incomplete, accumulator.flushing)
@@ -264,7 +264,7 @@ class Sender:
     def _retry(self, batch: ProducerBatch, error: BaseException, *, renumber: bool) -> None:
         del self._in_flight[batch]
         self._ordering.returned(batch, renumber=renumber)
-        self.counted["retries"] += 1
+        self.counted["retries"] += len(batch)  # in records, as Java does
         self._trace("retried", batch=batch.number, error=type(error).__name__, attempt=batch.attempts)
         self._accumulator.put_back(batch, time.monotonic())
 
