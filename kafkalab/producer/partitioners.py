@@ -99,7 +99,7 @@ class DefaultPartitioner:
         since = self._since.setdefault(topic, appended)
         if self._sticky.get(topic) != partition or appended + size - since < self.sticky_bytes:
             return partition
-        del self._since[topic]
+        self._since.pop(topic, None)  # another thread may have moved on, too
         self._sticky[topic] = self._draw(partitions, load() if self.adaptive else {})
         return self._sticky[topic]
 

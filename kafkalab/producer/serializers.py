@@ -22,7 +22,7 @@ def bytes_serializer(topic: str, data: Any) -> bytes:
         return data
     if isinstance(data, bytearray | memoryview):
         return bytes(data)
-    advice = "send bytes, or set one, such as Producer(value_serializer=string_serializer)"
+    advice = "send bytes, or set one, such as Producer(value_serializer=string_serializer), or key_serializer"
     raise TypeError(f"no serializer for {type(data).__name__} {data!r} on topic {topic!r}: {advice}")
 
 
