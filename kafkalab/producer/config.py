@@ -130,6 +130,7 @@ class ProducerConfig:
         settle("security_protocol", str(self.security_protocol).upper())
         check(self)
         settle("enable_idempotence", idempotent(self))
+        _ = self.bootstrap_addresses
 
     @property
     def required_acks(self) -> int:

@@ -13,6 +13,7 @@ import dataclasses
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kafkalab.producer.errors import ConfigError
@@ -34,15 +35,9 @@ _SASL = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
 
 def check(config: ProducerConfig) -> None:
     """Raise ConfigError if the settings are wrong."""
-    for each in dataclasses.fields(config):
-        _refuse(_alone(each, getattr(config, each.name)))
-    _ = config.bootstrap_addresses
-    for rules in (_steps, _numbers, _idempotence, _security):
-        _refuse(rules(config))
-
-
-def _refuse(rules: Rules) -> None:
-    for broken, message in rules:
+    rules = [_alone(each, getattr(config, each.name)) for each in dataclasses.fields(config)]
+    rules += [_steps(config), _numbers(config), _idempotence(config), _security(config)]
+    for broken, message in chain.from_iterable(rules):
         if broken:
             raise ConfigError(message)
 

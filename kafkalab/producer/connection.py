@@ -13,8 +13,6 @@ renewed by a new connection a little earlier (KIP-368; Java logs in again on the
 Leaves out: when to connect and to whom (network_client.py); what to say first (handshake.py).
 """
 
-from __future__ import annotations
-
 import errno
 import selectors
 import socket
@@ -71,7 +69,7 @@ class Connection:
         self.state = ConnectionState.CONNECTING
         self.error: BaseException | None = None
         self.created = self.last_used = now
-        self.features = Features(-1, {})
+        self.features: Features = (-1, 0)
         self.muted_until = 0.0
         """The broker reads nothing before this time."""
         self.expires_at = float("inf")
@@ -114,8 +112,8 @@ class Connection:
         """Tell whether the broker takes requests now."""
         return self.state is ConnectionState.READY and self.muted_until <= now < self.expires_at
 
-    def send(self, request: Any, handler: Handler, now: float, timeout: float) -> int:
-        """Queue `request` in the newest version both sides know; return its correlation id.
+    def send(self, request: Any, handler: Handler, now: float, timeout: float) -> None:
+        """Queue `request` in the newest version both sides know.
 
         It leaves with the next `write()`: requests of one turn travel together, because in Python each
         system call lets the application's threads go first.
@@ -125,14 +123,13 @@ class Connection:
         """
         if self._versions is not None:
             request.API_VERSION = self._versions.api_version(request)
-        correlation_id: int = self._protocol.send_request(request)
+        self._protocol.send_request(request)
         data = self._protocol.send_bytes()
         self._out += data
         self._queued += len(data)
         self.last_used = now
         done_at = float("inf") if request.expect_response() else self._queued
         self._in_flight.append(InFlight(handler, now + timeout, done_at))
-        return correlation_id
 
     def on_event(self, events: int, now: float) -> None:
         """Go on after the selector reported `events`."""
@@ -258,8 +255,8 @@ class Connection:
 
 
 def _connect(where: str, target: Sequence[Any]) -> socket.socket:
-    family, kind, protocol, _, endpoint = target
-    connecting = socket.socket(family, kind, protocol)
+    *how, _, endpoint = target
+    connecting = socket.socket(*how)
     connecting.setblocking(False)
     connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     code = connecting.connect_ex(endpoint)

@@ -14,8 +14,6 @@ and may be busy. `Courier` deals with all of that for one request at a time:
 Leaves out: when to send what; that is the transaction's business (transactions.py).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from enum import Enum

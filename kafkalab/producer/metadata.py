@@ -10,13 +10,11 @@ a topic unused for five minutes is no longer asked for.
 Leaves out: fetching. The sender does that, with `request()` and `update()`.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 from kafka import errors as kafka_errors
 from kafka.protocol.metadata import MetadataRequest
@@ -46,7 +44,7 @@ class Snapshot(NamedTuple):
     errors: Mapping[str, BaseException] = MappingProxyType({})
 
     @classmethod
-    def of(cls, response: Any) -> Snapshot:
+    def of(cls, response: Any) -> Self:
         """Read a Metadata response; a topic with an error is left out and its error kept."""
         leaders: dict[TopicPartition, int] = {}
         topics: dict[str, Partitions] = {}

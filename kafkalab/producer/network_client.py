@@ -8,8 +8,6 @@ thread may really be asleep; without a broker that answers, the bootstrap addres
 Leaves out: what the requests mean.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import selectors
@@ -25,7 +23,7 @@ from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.connection import Connection, Handler
 from kafkalab.producer.errors import AuthenticationError
-from kafkalab.producer.handshake import ConnectionState, Features
+from kafkalab.producer.handshake import ConnectionState
 from kafkalab.producer.metadata import Snapshot
 from kafkalab.producer.resolver import Resolver
 from kafkalab.producer.security import tls_context
@@ -73,9 +71,7 @@ class NetworkClient:
     @property
     def transaction_version(self) -> int:
         """The cluster's feature transaction.version, as the broker with the newest knowledge has it."""
-        known = [each.features for each in self._connections.values()]
-        newest = max(known, default=Features(-1, {}), key=lambda features: features.epoch)
-        return newest.levels.get("transaction.version", 0)
+        return max((each.features for each in self._connections.values()), default=(-1, 0))[1]
 
     def can_send(self, node: int, now: float) -> bool:
         """Tell whether `node` can take a request now; start connecting to it if need be."""

@@ -4,8 +4,6 @@ Rules: one look-up per name at a time, each on a daemon thread of its own; every
 so a name that moved is found again; numeric addresses need no look-up.
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import threading
