@@ -71,7 +71,7 @@ def _steps(config: ProducerConfig) -> Rules:
     yield not isinstance(guests, Sequence), f"interceptors={guests!r} is no list: give [MyInterceptor(), ...]"
     yield (
         chooser is not None and not callable(getattr(chooser, "partition", None)),
-        f"partitioner={chooser!r} has no partition() method: see kafkalab.producer.Partitioner",
+        f"partitioner={chooser!r} has no partition() method: see partitioners.Partitioner",
     )
 
 

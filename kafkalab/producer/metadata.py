@@ -94,9 +94,9 @@ class Metadata:
         self.use(topic, time.monotonic())
         known = self.snapshot.topics.get(topic)
         if known is None:
-            self._await(lambda: topic in self.snapshot.topics or self._is_hopeless(topic), topic, deadline)
-            if self._is_hopeless(topic):
-                raise self.snapshot.errors[topic]
+            self._await(lambda: topic in self.snapshot.topics or self._hopeless(topic), topic, deadline)
+            if error := self._hopeless(topic):
+                raise error
             known = self.snapshot.topics[topic]
         if partition is not None and partition >= len(known):
             seen = self._updates
@@ -121,7 +121,7 @@ class Metadata:
             self._closed = True
             self._changed.notify_all()
 
-    def _await(self, condition: Callable[[], bool], topic: str, deadline: float) -> None:
+    def _await(self, condition: Callable[[], object], topic: str, deadline: float) -> None:
         with self._changed:
             self._wanted = True
             self._not_before = 0.0  # somebody is waiting: no back-off for the first look
@@ -138,8 +138,9 @@ class Metadata:
             reason = self.snapshot.errors.get(topic) or self.trouble or "no broker answered"
             raise MetadataTimeoutError(f"topic {topic!r} still unknown after max_block_ms: {reason}")
 
-    def _is_hopeless(self, topic: str) -> bool:
-        return isinstance(self.snapshot.errors.get(topic), _HOPELESS)
+    def _hopeless(self, topic: str) -> BaseException | None:
+        error = self.snapshot.errors.get(topic)
+        return error if isinstance(error, _HOPELESS) else None
 
     # --- the sender's side ------------------------------------------------------------------------
 
