@@ -18,7 +18,7 @@ import selectors
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from kafka import errors as kafka_errors
@@ -30,6 +30,7 @@ from kafkalab.producer.errors import AuthenticationError
 from kafkalab.producer.handshake import ConnectionState, Features, introduce
 from kafkalab.producer.security import OTHER_END, diagnose
 
+Address: TypeAlias = tuple[str, int]
 Handler: TypeAlias = Callable[[Any, BaseException | None], None]
 """Called once per request with (response, None) or (None, error); response None too when acks=0."""
 
@@ -51,18 +52,13 @@ class InFlight(NamedTuple):
 
 
 class Connection:
-    """A non-blocking connection to `address`, encrypted in the `context`, if there is one.
+    """A non-blocking connection to `address`, encrypted by `tls`, if there is one.
 
     `target` is one of the address's entries from socket.getaddrinfo; raises OSError.
     """
 
     def __init__(
-        self,
-        address: tuple[str, int],
-        target: Sequence[Any],
-        config: ProducerConfig,
-        context: ssl.SSLContext | None,
-        now: float,
+        self, address: Address, target: Any, config: ProducerConfig, tls: ssl.SSLContext | None, now: float
     ) -> None:
         self.address = address
         self.where = "{}:{}".format(*address)
@@ -74,7 +70,7 @@ class Connection:
         """The broker reads nothing before this time."""
         self.expires_at = float("inf")
         """When to use another connection, as the login ends."""
-        self._config, self._context = config, context
+        self._config, self._tls = config, tls
         self._introduction = introduce(config)
         self._heard = False
         self._protocol = KafkaProtocol(client_id=config.client_id)
@@ -170,11 +166,11 @@ class Connection:
         if code := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise ConnectionError(code, f"cannot connect to {self.where}")
         self._wants_write = False
-        if self._context is None:
+        if self._tls is None:
             self._introduce(None)
             return
         self.state, host = ConnectionState.ENCRYPTING, self.address[0]
-        wrap = self._context.wrap_socket
+        wrap = self._tls.wrap_socket
         self.socket = wrap(self.socket, server_hostname=host, do_handshake_on_connect=False)
         self._shake_hands()
 
@@ -209,7 +205,7 @@ class Connection:
         """Send what the socket takes; requests without an answer are done when they have left."""
         while self._out:
             try:
-                sent = self.socket.send(self._out if self._context is None else self._out[:_TLS_SEND])
+                sent = self.socket.send(self._out if self._tls is None else self._out[:_TLS_SEND])
             except _WAIT:
                 break
             except OSError as error:
@@ -247,14 +243,14 @@ class Connection:
         try:
             return list(self._protocol.receive_bytes(data))
         except Exception as error:  # a decoder trips over nonsense in ways of its own
-            if self._context is None and data.startswith(_TLS_ALERT):
+            if self._tls is None and data.startswith(_TLS_ALERT):
                 other = OTHER_END[self._config.security_protocol]
                 advice = f"the port of {self.where} speaks TLS: set security_protocol to {other}"
                 raise AuthenticationError(advice) from error
             raise kafka_errors.KafkaProtocolError(f"not an answer to what was asked: {error!r}") from error
 
 
-def _connect(where: str, target: Sequence[Any]) -> socket.socket:
+def _connect(where: str, target: Any) -> socket.socket:
     *how, _, endpoint = target
     connecting = socket.socket(*how)
     connecting.setblocking(False)

@@ -24,7 +24,7 @@ from kafka.errors import IncompatibleBrokerVersion
 
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.connection import Connection, Handler
+from kafkalab.producer.connection import Address, Connection, Handler
 from kafkalab.producer.errors import AuthenticationError
 from kafkalab.producer.handshake import ConnectionState
 from kafkalab.producer.metadata import Snapshot
@@ -41,8 +41,8 @@ class NetworkClient:
 
     def __init__(self, config: ProducerConfig) -> None:
         self._config = config
-        self._context = tls_context(config)
-        self._lookups: dict[tuple[str, int], Future[list[Any]]] = {}
+        self._tls = tls_context(config)
+        self._lookups: dict[Address, Future[list[Any]]] = {}
         self._backoff = ExponentialBackoff(config.reconnect_backoff_ms, _RECONNECT_MAX_MS)
         self._bootstrap = {-1 - index: address for index, address in enumerate(config.bootstrap_addresses)}
         self._addresses = dict(self._bootstrap)
@@ -167,7 +167,7 @@ class NetworkClient:
             if (found := self._resolve(address)) is None:
                 return False
             target = found[self._failures[node] % len(found)]
-            connection = Connection(address, target, self._config, self._context, now)
+            connection = Connection(address, target, self._config, self._tls, now)
         except OSError as error:
             self._note_failure(node, now, error)
             return False
@@ -175,7 +175,7 @@ class NetworkClient:
         self._selector.register(connection.fd, connection.interest, node)
         return True
 
-    def _resolve(self, address: tuple[str, int]) -> list[Any] | None:
+    def _resolve(self, address: Address) -> list[Any] | None:
         """Return what socket.getaddrinfo does, once, and None while it is looking; raises OSError.
 
         It looks on a thread of its own, since the system can take a minute, and the I/O thread has none.
@@ -225,7 +225,7 @@ class NetworkClient:
         connection.close(reason)
 
 
-def _look_up(address: tuple[str, int], lookup: Future[list[Any]]) -> None:
+def _look_up(address: Address, lookup: Future[list[Any]]) -> None:
     try:
         lookup.set_result(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
     except (OSError, ValueError) as error:
