@@ -8,8 +8,6 @@ Rules: first come, first served, so that a large record is not starved by small 
 longer than asked; a waiter that gives up or is interrupted takes nothing.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque

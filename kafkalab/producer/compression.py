@@ -34,7 +34,7 @@ class Codec(NamedTuple):
 
 
 def compressor(compression_type: str | None, level: int | None = None) -> Codec | None:
-    """Return the codec for `compression_type` (checked in config_rules.py), None for "none".
+    """Return the codec for `compression_type` (checked in config.py), None for "none".
 
     `level` None is Java's default: gzip -1 (zlib's own, 6), zstd 3, lz4 9. LZ4's 9 stands for its fast
     mode, in Java, too; the other levels from 3 on are its slow one, up to 12, its last.

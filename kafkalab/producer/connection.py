@@ -13,14 +13,12 @@ renewed by a new connection a little earlier (KIP-368; Java logs in again on the
 Leaves out: when to connect and to whom (network_client.py); what to say first (handshake.py).
 """
 
-from __future__ import annotations
-
 import errno
 import selectors
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from kafka import errors as kafka_errors
@@ -32,6 +30,7 @@ from kafkalab.producer.errors import AuthenticationError
 from kafkalab.producer.handshake import ConnectionState, Features, introduce
 from kafkalab.producer.security import OTHER_END, diagnose
 
+Address: TypeAlias = tuple[str, int]
 Handler: TypeAlias = Callable[[Any, BaseException | None], None]
 """Called once per request with (response, None) or (None, error); response None too when acks=0."""
 
@@ -53,30 +52,25 @@ class InFlight(NamedTuple):
 
 
 class Connection:
-    """A non-blocking connection to `address`, encrypted in the `context`, if there is one.
+    """A non-blocking connection to `address`, encrypted by `tls`, if there is one.
 
     `target` is one of the address's entries from socket.getaddrinfo; raises OSError.
     """
 
     def __init__(
-        self,
-        address: tuple[str, int],
-        target: Sequence[Any],
-        config: ProducerConfig,
-        context: ssl.SSLContext | None,
-        now: float,
+        self, address: Address, target: Any, config: ProducerConfig, tls: ssl.SSLContext | None, now: float
     ) -> None:
         self.address = address
         self.where = "{}:{}".format(*address)
         self.state = ConnectionState.CONNECTING
         self.error: BaseException | None = None
         self.created = self.last_used = now
-        self.features = Features(-1, {})
+        self.features: Features = (-1, 0)
         self.muted_until = 0.0
         """The broker reads nothing before this time."""
         self.expires_at = float("inf")
         """When to use another connection, as the login ends."""
-        self._config, self._context = config, context
+        self._config, self._tls = config, tls
         self._introduction = introduce(config)
         self._heard = False
         self._protocol = KafkaProtocol(client_id=config.client_id)
@@ -114,8 +108,8 @@ class Connection:
         """Tell whether the broker takes requests now."""
         return self.state is ConnectionState.READY and self.muted_until <= now < self.expires_at
 
-    def send(self, request: Any, handler: Handler, now: float, timeout: float) -> int:
-        """Queue `request` in the newest version both sides know; return its correlation id.
+    def send(self, request: Any, handler: Handler, now: float, timeout: float) -> None:
+        """Queue `request` in the newest version both sides know.
 
         It leaves with the next `write()`: requests of one turn travel together, because in Python each
         system call lets the application's threads go first.
@@ -125,14 +119,13 @@ class Connection:
         """
         if self._versions is not None:
             request.API_VERSION = self._versions.api_version(request)
-        correlation_id: int = self._protocol.send_request(request)
+        self._protocol.send_request(request)
         data = self._protocol.send_bytes()
         self._out += data
         self._queued += len(data)
         self.last_used = now
         done_at = float("inf") if request.expect_response() else self._queued
         self._in_flight.append(InFlight(handler, now + timeout, done_at))
-        return correlation_id
 
     def on_event(self, events: int, now: float) -> None:
         """Go on after the selector reported `events`."""
@@ -173,11 +166,11 @@ class Connection:
         if code := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise ConnectionError(code, f"cannot connect to {self.where}")
         self._wants_write = False
-        if self._context is None:
+        if self._tls is None:
             self._introduce(None)
             return
         self.state, host = ConnectionState.ENCRYPTING, self.address[0]
-        wrap = self._context.wrap_socket
+        wrap = self._tls.wrap_socket
         self.socket = wrap(self.socket, server_hostname=host, do_handshake_on_connect=False)
         self._shake_hands()
 
@@ -212,7 +205,7 @@ class Connection:
         """Send what the socket takes; requests without an answer are done when they have left."""
         while self._out:
             try:
-                sent = self.socket.send(self._out if self._context is None else self._out[:_TLS_SEND])
+                sent = self.socket.send(self._out if self._tls is None else self._out[:_TLS_SEND])
             except _WAIT:
                 break
             except OSError as error:
@@ -250,16 +243,16 @@ class Connection:
         try:
             return list(self._protocol.receive_bytes(data))
         except Exception as error:  # a decoder trips over nonsense in ways of its own
-            if self._context is None and data.startswith(_TLS_ALERT):
+            if self._tls is None and data.startswith(_TLS_ALERT):
                 other = OTHER_END[self._config.security_protocol]
                 advice = f"the port of {self.where} speaks TLS: set security_protocol to {other}"
                 raise AuthenticationError(advice) from error
             raise kafka_errors.KafkaProtocolError(f"not an answer to what was asked: {error!r}") from error
 
 
-def _connect(where: str, target: Sequence[Any]) -> socket.socket:
-    family, kind, protocol, _, endpoint = target
-    connecting = socket.socket(family, kind, protocol)
+def _connect(where: str, target: Any) -> socket.socket:
+    *how, _, endpoint = target
+    connecting = socket.socket(*how)
     connecting.setblocking(False)
     connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     code = connecting.connect_ex(endpoint)

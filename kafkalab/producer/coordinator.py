@@ -14,8 +14,6 @@ and may be busy. `Courier` deals with all of that for one request at a time:
 Leaves out: when to send what; that is the transaction's business (transactions.py).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -110,9 +108,9 @@ class Courier:
         """Why the last request has to be repeated, for messages."""
 
     def carry(self, call: Call, client: Client, now: float) -> float:
-        """Send `call`, or what has to come before it; return in how many seconds to be asked again."""
-        if self.busy or now < self._not_before:
-            return float("inf") if self.busy else self._not_before - now
+        """Send `call`, or what has to come before it, unless `busy`; return when to be asked again (s)."""
+        if now < self._not_before:
+            return self._not_before - now
         node = self._nodes.get(call.coordinator)
         if node is None:
             node, (kind, key) = client.any_node(now), call.coordinator

@@ -12,11 +12,9 @@ anything computed from one, gets into its message.
 Leaves out: GSSAPI (Kerberos), OAUTHBEARER, and the wrapping of later traffic, which Kafka does not use.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from enum import Enum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from kafka import errors as kafka_errors
 from kafka.protocol.broker_version_data import BrokerVersionData
@@ -40,14 +38,9 @@ class ConnectionState(Enum):
     CLOSED = "closed"
 
 
-class Features(NamedTuple):
-    """What the whole cluster has agreed on (KIP-584): a level for each feature, and how new the news is."""
-
-    epoch: int
-    levels: dict[str, int]
-
-
 Step: TypeAlias = tuple[ConnectionState, Any]
+Features: TypeAlias = tuple[int, int]
+"""The cluster's transaction.version (0: none), after a number that tells how new the news is (KIP-584)."""
 Agreed: TypeAlias = tuple[BrokerVersionData, Features, int]
 """What broker and client share, and for how many ms the login is good (KIP-368), 0 for always."""
 
@@ -61,7 +54,7 @@ def introduce(config: ProducerConfig) -> Generator[Step, Any, Agreed]:
         raise refused("ApiVersions 3 refused: Kafka 2.4 or later is needed")
     versions = {api.api_key: (api.min_version, api.max_version) for api in response.api_keys}
     levels = {feature.name: feature.max_version_level for feature in response.finalized_features or ()}
-    features = Features(response.finalized_features_epoch, levels)
+    features = response.finalized_features_epoch, levels.get("transaction.version", 0)
     session_ms = (yield from _log_in(config)) if config.sasl_mechanism else 0
     return BrokerVersionData(api_versions=versions), features, session_ms
 

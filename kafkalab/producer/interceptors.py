@@ -5,8 +5,6 @@
 guest: its exceptions are logged and never reach the application (Java: `ProducerInterceptors`).
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 

@@ -10,13 +10,11 @@ a topic unused for five minutes is no longer asked for.
 Leaves out: fetching. The sender does that, with `request()` and `update()`.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 from kafka import errors as kafka_errors
 from kafka.protocol.metadata import MetadataRequest
@@ -46,7 +44,7 @@ class Snapshot(NamedTuple):
     errors: Mapping[str, BaseException] = MappingProxyType({})
 
     @classmethod
-    def of(cls, response: Any) -> Snapshot:
+    def of(cls, response: Any) -> Self:
         """Read a Metadata response; a topic with an error is left out and its error kept."""
         leaders: dict[TopicPartition, int] = {}
         topics: dict[str, Partitions] = {}
@@ -108,9 +106,9 @@ class Metadata:
         self.use(topic, time.monotonic())
         known = self.snapshot.topics.get(topic)
         if known is None:
-            self._await(lambda: topic in self.snapshot.topics or self._is_hopeless(topic), topic, deadline)
-            if self._is_hopeless(topic):
-                raise self.snapshot.errors[topic]
+            self._await(lambda: topic in self.snapshot.topics or self._hopeless(topic), topic, deadline)
+            if error := self._hopeless(topic):
+                raise error
             known = self.snapshot.topics[topic]
         if partition is not None and partition >= len(known):
             seen = self._updates
@@ -135,7 +133,7 @@ class Metadata:
             self._closed = True
             self._changed.notify_all()
 
-    def _await(self, condition: Callable[[], bool], topic: str, deadline: float) -> None:
+    def _await(self, condition: Callable[[], object], topic: str, deadline: float) -> None:
         with self._changed:
             self._wanted = True
             self._not_before = 0.0  # somebody is waiting: no back-off for the first look
@@ -152,8 +150,9 @@ class Metadata:
             reason = self.snapshot.errors.get(topic) or self.trouble or "no broker answered"
             raise MetadataTimeoutError(f"topic {topic!r} still unknown after max_block_ms: {reason}")
 
-    def _is_hopeless(self, topic: str) -> bool:
-        return isinstance(self.snapshot.errors.get(topic), _HOPELESS)
+    def _hopeless(self, topic: str) -> BaseException | None:
+        error = self.snapshot.errors.get(topic)
+        return error if isinstance(error, _HOPELESS) else None
 
     # --- the sender's side ------------------------------------------------------------------------
 

@@ -3,31 +3,31 @@
 Rules: at most one connection per broker, opened when first needed; after a failure the broker is left
 alone for a back-off that grows to a second, and a refusal (a wrong password, say) is reported at
 once; another thread ends the sleep with `wakeup()`, which costs a system call only while the I/O
-thread may really be asleep; without a broker that answers, the bootstrap addresses are tried again.
+thread may really be asleep; without a broker that answers, the bootstrap addresses are tried again; a
+name is looked up anew for each connection, since it may have moved.
 
 Leaves out: what the requests mean.
 """
-
-from __future__ import annotations
 
 import contextlib
 import logging
 import selectors
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from kafka.errors import IncompatibleBrokerVersion
 
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.connection import Connection, Handler
+from kafkalab.producer.connection import Address, Connection, Handler
 from kafkalab.producer.errors import AuthenticationError
-from kafkalab.producer.handshake import ConnectionState, Features
+from kafkalab.producer.handshake import ConnectionState
 from kafkalab.producer.metadata import Snapshot
-from kafkalab.producer.resolver import Resolver
 from kafkalab.producer.security import tls_context
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ class NetworkClient:
 
     def __init__(self, config: ProducerConfig) -> None:
         self._config = config
-        self._context = tls_context(config)
-        self._resolve = Resolver(self.wakeup)
+        self._tls = tls_context(config)
+        self._lookups: dict[Address, Future[list[Any]]] = {}
         self._backoff = ExponentialBackoff(config.reconnect_backoff_ms, _RECONNECT_MAX_MS)
         self._bootstrap = {-1 - index: address for index, address in enumerate(config.bootstrap_addresses)}
         self._addresses = dict(self._bootstrap)
@@ -73,9 +73,7 @@ class NetworkClient:
     @property
     def transaction_version(self) -> int:
         """The cluster's feature transaction.version, as the broker with the newest knowledge has it."""
-        known = [each.features for each in self._connections.values()]
-        newest = max(known, default=Features(-1, {}), key=lambda features: features.epoch)
-        return newest.levels.get("transaction.version", 0)
+        return max((each.features for each in self._connections.values()), default=(-1, 0))[1]
 
     def can_send(self, node: int, now: float) -> bool:
         """Tell whether `node` can take a request now; start connecting to it if need be."""
@@ -169,13 +167,28 @@ class NetworkClient:
             if (found := self._resolve(address)) is None:
                 return False
             target = found[self._failures[node] % len(found)]
-            connection = Connection(address, target, self._config, self._context, now)
+            connection = Connection(address, target, self._config, self._tls, now)
         except OSError as error:
             self._note_failure(node, now, error)
             return False
         self._connections[node] = connection
         self._selector.register(connection.fd, connection.interest, node)
         return True
+
+    def _resolve(self, address: Address) -> list[Any] | None:
+        """Return what socket.getaddrinfo does, once, and None while it is looking; raises OSError.
+
+        It looks on a thread of its own, since the system can take a minute, and the I/O thread has none.
+        """
+        with contextlib.suppress(OSError, ValueError):  # that is a name
+            return socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        if address not in self._lookups:
+            lookup = self._lookups[address] = Future()
+            lookup.add_done_callback(lambda _: self.wakeup())
+            threading.Thread(target=_look_up, args=(address, lookup), daemon=True).start()
+        elif self._lookups[address].done():
+            return self._lookups.pop(address).result()
+        return None
 
     def _longest_sleep(self, now: float) -> float:
         """Return the seconds until something has to be done although nothing happens."""
@@ -210,3 +223,10 @@ class NetworkClient:
         connection = self._connections.pop(node)
         self._selector.unregister(connection.fd)
         connection.close(reason)
+
+
+def _look_up(address: Address, lookup: Future[list[Any]]) -> None:
+    try:
+        lookup.set_result(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
+    except (OSError, ValueError) as error:
+        lookup.set_exception(OSError(f"host {address[0]!r} is not found: {error}"))

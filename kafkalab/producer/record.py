@@ -7,8 +7,6 @@ sends it.
 Leaves out: bytes. How a record is laid out on the wire is in record_batch.py.
 """
 
-from __future__ import annotations
-
 import re
 import time
 import warnings

@@ -10,8 +10,6 @@ signed by an authority we know and, unless ssl_endpoint_identification_algorithm
 Leaves out: certificates of the client.
 """
 
-from __future__ import annotations
-
 import ssl
 
 from kafkalab.producer.config import ProducerConfig

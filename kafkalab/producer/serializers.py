@@ -7,8 +7,6 @@ in a compacted topic and must not turn into b"null".
 Leaves out: schemas and registries; a serializer of yours can bring them.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any, TypeAlias

@@ -6,29 +6,21 @@ with what is written; generation 1 does so explicitly, before, and must not use 
 Leaves out: FindCoordinator (coordinator.py), and when each is sent (transactions.py).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from kafka.protocol.producer import AddPartitionsToTxnRequest, TxnOffsetCommitRequest
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from kafkalab.producer.record import TopicPartition
 
+Identity: TypeAlias = dict[str, Any]
+"""Who speaks: transactional_id, producer_id and producer_epoch, in all these requests."""
 Offsets: TypeAlias = Mapping[Any, int | OffsetAndMetadata]
 Group: TypeAlias = str | ConsumerGroupMetadata
 NEWEST = {1: 4, 2: 5}
 """Generation -> the newest version of TxnOffsetCommit and EndTxn that it may use."""
-
-
-class Identity(NamedTuple):
-    """Who speaks: the first three fields of all these requests."""
-
-    transactional_id: str
-    producer_id: int
-    producer_epoch: int
 
 
 class OffsetCommit:
@@ -70,9 +62,8 @@ def add_partitions(who: Identity, targets: Iterable[TopicPartition]) -> AddParti
     """Announce partitions that the transaction is going to write to (generation 1)."""
     topic = AddPartitionsToTxnRequest.AddPartitionsToTxnTopic
     by_topic = groupby(sorted(targets), lambda each: each.topic)
-    fields: dict[str, Any] = who._asdict()
-    fields["topics"] = [topic(name, [number for _, number in each]) for name, each in by_topic]
-    older = {f"v3_and_below_{name}": value for name, value in fields.items()}  # newer ones are the brokers'
+    topics = [topic(name, [number for _, number in each]) for name, each in by_topic]
+    older = {f"v3_and_below_{name}": each for name, each in {**who, "topics": topics}.items()}
     return AddPartitionsToTxnRequest(**older, max_version=3)
 
 
@@ -85,5 +76,5 @@ def commit_offsets(who: Identity, commit: OffsetCommit, generation: int) -> TxnO
         for name, each in groupby(sorted(commit.left.items()), lambda each: each[0][0])
     ]
     names = ("group_id", "generation_id", "member_id", "group_instance_id")
-    fields: dict[str, Any] = who._asdict() | dict(zip(names, commit.group, strict=False))
-    return TxnOffsetCommitRequest(**fields, topics=topics, max_version=NEWEST[generation])
+    member = dict(zip(names, commit.group, strict=False))
+    return TxnOffsetCommitRequest(**who, **member, topics=topics, max_version=NEWEST[generation])

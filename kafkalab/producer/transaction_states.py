@@ -12,8 +12,6 @@ Rules
 Leaves out: what is done in a state; that is transactions.py.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence

@@ -19,8 +19,6 @@ Rules
 Leaves out: finding coordinators, retries and what each error means (coordinator.py); two-phase commit.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -80,19 +78,21 @@ class TransactionManager(Verbs):
         if self._unclear is not None:
             return self._unclear
         if self.state in states.SENDING and self._wanted:
-            return self._add_partitions()
+            targets = set(self._wanted)
+            request = requests.add_partitions(self._identity, targets)
+            return self._announce(request, partial(self._on_added, targets))
         if (commit := self._next_offsets()) is not None:
             return self._commit_offsets(commit)
         if self.state in states.ENDING and not self._incomplete():
             if self._started:
                 committed = self.state is State.COMMITTING_TRANSACTION
                 newest = requests.NEWEST[self.generation]
-                end = EndTxnRequest(**self._identity._asdict(), committed=committed, max_version=newest)
+                end = EndTxnRequest(**self._identity, committed=committed, max_version=newest)
                 return self._call(end, self._on_end)
             self._on_end(None)
         if self.state is State.INITIALIZING:
             timeout = self._config.transaction_timeout_ms
-            init = InitProducerIdRequest(**self._identity._asdict(), transaction_timeout_ms=timeout)
+            init = InitProducerIdRequest(**self._identity, transaction_timeout_ms=timeout)
             return self._call(init, self._on_initialized)
         return None
 
@@ -106,28 +106,26 @@ class TransactionManager(Verbs):
             self.changed.notify_all()
             return None
 
-    def _add_partitions(self) -> Call:
-        targets = set(self._wanted)
-        request = requests.add_partitions(self._identity, targets)
-        self._unclear = self._call(request, partial(self._on_added, targets))
-        return self._unclear
-
     def _commit_offsets(self, commit: OffsetCommit) -> Call:
         group = str(commit.group.group_id)
         if self.generation == 1 and not commit.announced:
-            announcement = AddOffsetsToTxnRequest(**self._identity._asdict(), group_id=group)
-            self._unclear = self._call(announcement, partial(self._on_announced, commit))
-            return self._unclear
+            announcement = AddOffsetsToTxnRequest(**self._identity, group_id=group)
+            return self._announce(announcement, partial(self._on_announced, commit))
         self._started = True
         request = requests.commit_offsets(self._identity, commit, self.generation)
         return Call(request, (GROUP, group), partial(self._on_offsets, commit))
+
+    def _announce(self, request: Any, done: Callable[[Any], None]) -> Call:
+        self._unclear = self._call(request, done)
+        return self._unclear
 
     def _call(self, request: Any, done: Callable[[Any], None]) -> Call:
         return Call(request, (TRANSACTION, str(self.transactional_id)), partial(self._on_answer, done))
 
     @property
     def _identity(self) -> requests.Identity:
-        return requests.Identity(str(self.transactional_id), self.producer_id, self.epoch)
+        number = {"producer_id": self.producer_id, "producer_epoch": self.epoch}
+        return {"transactional_id": self.transactional_id, **number}
 
     def _why_waiting(self) -> object:
         return self._courier.trouble or super()._why_waiting()

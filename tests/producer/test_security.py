@@ -27,7 +27,6 @@ from kafkalab.producer import (
 )
 from kafkalab.producer.handshake import ConnectionState
 from kafkalab.producer.network_client import NetworkClient
-from kafkalab.producer.resolver import Resolver
 from kafkalab.producer.security import diagnose
 
 
@@ -349,12 +348,12 @@ def test_a_name_that_takes_long_to_look_up_stops_nobody(monkeypatch):
 
 
 def test_a_name_nobody_knows():
-    known = threading.Event()
-    resolver = Resolver(known.set)
-    assert resolver(("no.such.host.invalid", 1)) is None
-    assert known.wait(20)
-    with pytest.raises(OSError, match=r"host 'no\.such\.host\.invalid' is not found"):
-        resolver(("no.such.host.invalid", 1))
+    client = client_of("no.such.host.invalid:1")
+    client.any_node(time.monotonic())
+    client.poll(20)  # wakes when it is known that nobody knows it
+    client.any_node(time.monotonic())
+    assert "host 'no.such.host.invalid' is not found" in str(client.trouble)
+    client.close()
 
 
 # --- conversations without a socket ---------------------------------------------------------------
