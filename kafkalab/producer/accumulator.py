@@ -206,8 +206,7 @@ class RecordAccumulator:
     def drain(self, targets: Iterable[TopicPartition], now: float) -> list[ProducerBatch]:
         """Take the first batch of each partition, within max_request_size in all (but at least one).
 
-        Those that are not ready come along with those that are, as the request travels anyway; not those that
-        back off.
+        Those that are not ready come along with those that are, unless they back off.
         """
         drained: list[ProducerBatch] = []
         room = self.config.max_request_size
