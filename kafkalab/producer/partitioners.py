@@ -27,7 +27,9 @@ _M = 0x5BD1E995
 _32_BITS = 0xFFFFFFFF
 
 
-Load: TypeAlias = Callable[[], Mapping[int, int]]
+Appended: TypeAlias = Callable[[TopicPartition], int]
+"""Tells how many bytes of batches a partition has got in all."""
+Load: TypeAlias = Callable[[str], Mapping[int, int]]
 """Tells how many batches wait in each partition of a topic that has any."""
 
 
@@ -87,21 +89,21 @@ class DefaultPartitioner:
         return current
 
     def on_new_batch(
-        self, target: TopicPartition, appended: int, size: int, partitions: Partitions, load: Load
-    ) -> int:
-        """Return the partition for a record without a key that needs a new batch.
+        self, target: TopicPartition, size: int, partitions: Partitions, appended: Appended, load: Load
+    ) -> TopicPartition:
+        """Return where a record of `size` bytes without a key goes that needs a new batch.
 
-        `target` was chosen for it and has got `appended` bytes so far; `size` is the record's; `load` tells
-        how many batches wait in each partition that has any. The batch before is complete, so this is the
-        moment to move on, if the partition had its share.
+        `target` was chosen for it, `appended` tells how much a partition has got so far. The batch before is
+        complete, so this is the moment to move on, if the partition had its share.
         """
         topic, partition = target
-        since = self._since.setdefault(topic, appended)
-        if self._sticky.get(topic) != partition or appended + size - since < self.sticky_bytes:
-            return partition
-        self._since.pop(topic, None)  # another thread may have moved on, too
-        self._sticky[topic] = self._draw(partitions, load() if self.adaptive else {})
-        return self._sticky[topic]
+        since = self._since.setdefault(topic, 0)
+        if self._sticky.get(topic) != partition or appended(target) + size - since < self.sticky_bytes:
+            return target
+        self._sticky[topic] = self._draw(partitions, load(topic) if self.adaptive else {})
+        moved = partitions.targets[self._sticky[topic]]
+        self._since[topic] = appended(moved)
+        return moved
 
     def _draw(self, partitions: Partitions, waiting: Mapping[int, int]) -> int:
         """Draw one at random, one with the longest queue with 1/(n+1) of the chance of an empty one."""

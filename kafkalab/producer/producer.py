@@ -19,7 +19,6 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -265,9 +264,8 @@ class Producer:
         """Open a batch; a record that may go anywhere (in `movable`) may move on to another partition."""
         check_size(record, self.config.max_request_size)
         if movable is not None and self._on_new_batch is not None:
-            load = partial(self.accumulator.waiting, target.topic)
-            appended, size = self.accumulator.appended(target), record_size(body_size(record))
-            target = movable.targets[self._on_new_batch(target, appended, size, movable, load)]
+            size, box = record_size(body_size(record)), self.accumulator
+            target = self._on_new_batch(target, size, movable, box.appended, box.waiting)
             future = self.accumulator.try_append(target, record)
             if future is not None:
                 return future

@@ -227,9 +227,9 @@ def test_a_topic_unused_for_long_is_no_longer_asked_for():
 
 def test_only_records_without_key_and_partition_count_for_stickiness(broker):
     class Counting(DefaultPartitioner):
-        def on_new_batch(self, target, appended, size, *rest):
+        def on_new_batch(self, target, size, *rest):
             counted.append(size)
-            return target.partition
+            return target
 
     counted = []
     with Producer(bootstrap_servers=broker.address, partitioner=Counting(), batch_size=0) as producer:

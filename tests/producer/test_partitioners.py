@@ -41,18 +41,25 @@ def test_a_key_stays_where_it_is_even_if_its_partition_has_no_leader():
 def move(partitioner, partition, appended, partitions, size=10, **waiting):
     """Tell of a record that needs a new batch; `waiting` is p0=3 for three batches queued in partition 0."""
     load = {int(name[1:]): batches for name, batches in waiting.items()}
-    return partitioner.on_new_batch(TopicPartition("t", partition), appended, size, partitions, lambda: load)
+    target = TopicPartition("t", partition)
+    moved = partitioner.on_new_batch(target, size, partitions, lambda _: appended, lambda _: load)
+    return moved.partition
 
 
-def test_without_a_key_it_sticks_until_its_share_is_used():
+def test_without_a_key_it_sticks_until_its_share_is_used_and_counts_anew_where_it_moves_to():
     partitioner, six = DefaultPartitioner(seed=1, sticky_bytes=1000), Partitions(range(6))
     first = partitioner.partition("t", None, b"", six)
     partitioner._random.choice = lambda choices: (first + 1) % 6
-    assert move(partitioner, first, 5000, six) == first  # what was there before does not count
-    assert move(partitioner, first, 5980, six) == first
+    assert move(partitioner, first, 0, six) == first
+    assert move(partitioner, first, 980, six) == first
     assert partitioner.partition("t", None, b"", six) == first
-    assert move(partitioner, first, 5990, six) == (first + 1) % 6
-    assert partitioner.partition("t", None, b"", six) == (first + 1) % 6
+    had = {first: 990, (first + 1) % 6: 5000}
+    target = TopicPartition("t", first)
+    second = partitioner.on_new_batch(target, 10, six, lambda to: had[to.partition], lambda _: {})
+    assert second.partition == partitioner.partition("t", None, b"", six) == (first + 1) % 6
+    assert move(partitioner, second.partition, 5980, six) == second.partition
+    partitioner._random.choice = lambda choices: first
+    assert move(partitioner, second.partition, 5990, six) == first
 
 
 def test_a_partition_that_is_not_the_sticky_one_is_kept():
