@@ -19,7 +19,9 @@ from kafkalab.producer.record_batch import (
 )
 
 headers = st.lists(st.tuples(st.text(max_size=40), st.none() | st.binary(max_size=80)), max_size=4)
-data = st.none() | st.binary(max_size=400)
+# Where a length starts to take one more byte, and beyond.
+big = (st.integers(60, 66) | st.integers(8185, 8195) | st.just(1_048_577)).map(lambda size: b"x" * size)
+data = st.none() | st.binary(max_size=400) | big
 timestamps = st.integers(0, 2**41) | st.integers(1_700_000_000_000, 1_700_000_000_200)
 records = st.lists(st.builds(Raw, timestamps, data, data, headers), min_size=1, max_size=80)
 
@@ -44,6 +46,14 @@ def test_size_is_known_without_encoding(batch):
     base = batch[0].timestamp_ms
     sizes = [record_size(record.body, i, record.timestamp_ms - base) for i, record in enumerate(batch)]
     assert HEADER_SIZE + sum(sizes) == len(encode(batch))
+
+
+def test_sizes_and_bytes_are_exact_where_offsets_take_one_more_byte():
+    batch = [Raw(1000 - 70 * number, None, b"") for number in range(8300)]
+    sizes = [record_size(record.body, i, -70 * i) for i, record in enumerate(batch)]
+    assert HEADER_SIZE + sum(sizes) == len(encode(batch))
+    assert encode(batch) == stock_encoder(batch)
+    assert sizes[0] < sizes[1] < sizes[64] < sizes[8192]
 
 
 @settings(max_examples=100, deadline=None)
