@@ -104,16 +104,14 @@ class Metadata:
         broker's error when the topic may not be used at all.
         """
         self.use(topic, time.monotonic())
-        known = self.snapshot.topics.get(topic)
-        if known is None:
+        while (known := self.snapshot.topics.get(topic)) is None:
             self._await(lambda: topic in self.snapshot.topics or self._hopeless(topic), topic, deadline)
             if error := self._hopeless(topic):
                 raise error
-            known = self.snapshot.topics[topic]
         if partition is not None and partition >= len(known):
             seen = self._updates
-            self._await(lambda: self._updates > seen, topic, deadline)
-            known = self.snapshot.topics.get(topic, Partitions(()))
+            self._await(lambda: self._updates > seen and topic in self.snapshot.topics, topic, deadline)
+            known = self.snapshot.topics.get(topic, known)
             if partition >= len(known):
                 count = f"it has {len(known)}, numbered from 0"
                 raise UnknownPartitionError(f"topic {topic!r} has no partition {partition}: {count}")

@@ -14,6 +14,7 @@ from kafkalab.producer import (
     DefaultPartitioner,
     Producer,
     ProducerConfig,
+    UnknownPartitionError,
 )
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.metadata import Metadata, Snapshot
@@ -256,3 +257,37 @@ def test_no_more_requests_are_in_flight_than_allowed(broker):
     assert producer.sender._client._connections[1].in_flight == 2
     producer.close(timeout=0)
     assert len(broker.produced) == 2
+
+
+def test_a_topic_without_an_answer_for_a_moment_has_no_wrong_number_of_partitions(broker):
+    """It is deleted and made anew with more of them; in between the broker does not know it."""
+    answers = iter([5, 5])
+
+    def metadata(connection, request):
+        response = broker.metadata(connection, request)
+        code = next(answers, 0) if broker.partitions == 3 else 0
+        for topic in response.topics:
+            topic.error_code, topic.partitions = code, [] if code else topic.partitions
+        return response
+
+    broker.answer[METADATA] = metadata
+    with Producer(bootstrap_servers=broker.address, linger_ms=0, retry_backoff_ms=1) as producer:
+        producer.send("t", b"x").result(5)
+        broker.partitions = 3
+        assert producer.send("t", b"x", partition=2).result(5).partition == 2
+        with pytest.raises(UnknownPartitionError, match="no partition 3: it has 3"):
+            producer.send("t", b"x", partition=3)
+
+
+def test_a_topic_that_is_gone_again_when_its_waiter_wakes_is_waited_for_again(broker):
+    with Producer(bootstrap_servers=broker.address) as producer:
+        metadata = producer.metadata
+        honest, gone = metadata._await, [True]
+
+        def wait(*arguments):
+            honest(*arguments)
+            if gone and gone.pop():
+                metadata.snapshot = Snapshot(brokers=metadata.snapshot.brokers)
+
+        metadata._await = wait
+        assert list(producer.partitions_for("t")) == [0]
