@@ -127,9 +127,11 @@ def _run(subject: Subject, schedule: Schedule, topics: list[str]) -> Outcome:
             lambda: subject.client(proxy.bootstrap_servers, settings),
             transactional=transactional_id is not None,
         )
-        with Injection(cluster, proxy, topics, schedule.faults) as injection:
-            hung = not _in_time(load)
-        load.close()
+        try:
+            with Injection(cluster, proxy, topics, schedule.faults) as injection:
+                hung = not _in_time(load)
+        finally:
+            load.close()
     if any(fault.verb in NODE_VERBS for fault in injection.fired()):
         cluster.heal()
     if transactional_id is not None:
