@@ -9,9 +9,10 @@ from rich.console import Console
 
 from kafkalab.cluster import Cluster, LogRecord
 from kafkalab.faults.soak import run as soak
+from kafkalab.faults.soak.book import Book
 from kafkalab.faults.soak.footprint import MB, Holdings, Sample, Trend
 from kafkalab.faults.soak.havoc import Havoc
-from kafkalab.faults.soak.load import Book, Kind
+from kafkalab.faults.soak.load import Kind
 from kafkalab.faults.soak.verdict import Result, account
 
 QUIET = Console(quiet=True)

@@ -1,9 +1,8 @@
-"""The load: programs that send, and a book for each thread of what it sent and was told.
+"""The load: programs that send, each thread with a book (book.py) of what it sent and was told.
 
 Rules
 - A producer may have several threads; a thread has one book. Order is judged within a book.
 - Records come in bursts of random size, from a seed, at about the rate that the kind says.
-- A book costs eleven bytes a record, whatever its size: a record's id follows from its number.
 - In a transaction the verb that ended it decides: "acked" once committed, "aborted" once aborted, "unknown"
   if neither could be had. Then the producer is replaced, as an application would do.
 """
@@ -13,7 +12,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +20,8 @@ from typing import Any, Self
 
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from kafkalab.faults.auditing import OUTCOMES, Outcome, Sent
+from kafkalab.faults.auditing import Outcome
+from kafkalab.faults.soak.book import Book
 from kafkalab.producer import Producer
 
 BURST = 100
@@ -31,7 +30,6 @@ ABORTED = 0.25
 """Of the transactions, this share is aborted."""
 TRIES = 5
 """How often a transactional verb that ran out of time is called again."""
-CODES = {name: code for code, name in enumerate(OUTCOMES)}
 BASE: Mapping[str, Any] = {"request_timeout_ms": 5_000}
 """Shorter than Kafka's 30 s, so that a frozen broker makes producers try again."""
 
@@ -75,74 +73,6 @@ KINDS = (
     Kind("tx-1", rate=100, settings={"transactional_id": "soak-1", **PATIENT}),
     Kind("tx-2", rate=100, settings={"transactional_id": "soak-2", "compression_type": "gzip", **PATIENT}),
 )
-
-
-class Book:
-    """What one thread sent, in order, and what it was told of each record."""
-
-    def __init__(self, name: str, size: int) -> None:
-        self.name = name
-        self.told_twice = 0
-        self.unclear: list[range] = []
-        """Transactions of which nobody knows how they ended."""
-        self._size = size
-        self._outcomes = bytearray()
-        self._partitions = array("h")
-        self._offsets = array("q")
-
-    def __len__(self) -> int:
-        return len(self._outcomes)
-
-    @property
-    def size_bytes(self) -> int:
-        """What it costs in memory."""
-        return len(self) * (1 + self._partitions.itemsize + self._offsets.itemsize)
-
-    def value(self, number: int) -> bytes:
-        """Return the value of record `number`, unlike any other's."""
-        return f"{self.name}:{number}:".ljust(self._size, ".").encode()
-
-    def open(self) -> int:
-        """Note that one more is sent; return its number."""
-        self._partitions.append(-1)
-        self._offsets.append(-1)
-        self._outcomes.append(CODES["unknown"])
-        return len(self) - 1
-
-    def told(self, number: int, future: Any) -> None:
-        """Note what its future says."""
-        if self._outcomes[number] != CODES["unknown"]:
-            self.told_twice += 1
-        failed = future.exception(0) is not None
-        if not failed:
-            where = future.result(0)
-            self._partitions[number] = where.partition
-            self._offsets[number] = -1 if where.offset is None else where.offset
-        self._outcomes[number] = CODES["failed" if failed else "acked"]
-
-    def settle(self, transaction: range, outcome: Outcome) -> None:
-        """Let the end of a transaction decide on its records."""
-        self._outcomes[transaction.start : transaction.stop] = bytes([CODES[outcome]]) * len(transaction)
-        if outcome == "unknown" and transaction:
-            self.unclear.append(transaction)
-
-    def count(self, outcome: Outcome) -> int:
-        """Return how many records have this outcome."""
-        return self._outcomes.count(CODES[outcome])
-
-    def sent(self) -> list[Sent]:
-        """Return it all, as the audit wants it."""
-        told = zip(self._outcomes, self._partitions, self._offsets, strict=True)
-        return [
-            Sent(
-                self.value(number),
-                OUTCOMES[code],  # type: ignore[arg-type]  # the tuple of all of them
-                partition if partition >= 0 else None,
-                offset if offset >= 0 else None,
-                self.name,
-            )
-            for number, (code, partition, offset) in enumerate(told)
-        ]
 
 
 class Program:

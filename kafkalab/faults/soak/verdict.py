@@ -17,9 +17,10 @@ from rich.text import Text
 
 from kafkalab.cluster import LogRecord
 from kafkalab.faults.auditing import Audit, id_of, judge
+from kafkalab.faults.soak.book import Book
 from kafkalab.faults.soak.footprint import MB, Sample, Trend
 from kafkalab.faults.soak.havoc import Fault
-from kafkalab.faults.soak.load import Book, Kind
+from kafkalab.faults.soak.load import Kind
 
 GROWTH_MB = 8.0
 """Memory may grow by that much after the warm-up, or by GROWTH_MB_PER_MINUTE, if that is more."""
