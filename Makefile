@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test check notebooks bench campaign soak leaks clean
+.PHONY: help install lab test check notebooks bench campaign recipes soak leaks clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -49,6 +49,9 @@ bench: install ## Measure: start-up of the cluster, the producer beside its peer
 campaign: install ## Twenty storms of faults over the producer; without idempotence they must do damage
 	$(BIN)/kafkalab campaign --seeds 20
 	$(BIN)/kafkalab campaign --seeds 5 --idempotence off
+
+recipes: install ## Every recipe of the fault lab with every client it applies to, and its control
+	$(BIN)/python -m pytest tests/faults/test_recipes.py
 
 soak: install ## Ten minutes of load while brokers die and freeze: every record is accounted for
 	$(BIN)/python -m kafkalab.faults.soak
