@@ -25,6 +25,7 @@ class Benchmark(StrEnum):
     """What `kafkalab bench` can measure."""
 
     PRODUCERS = "producers"
+    PROFILE = "profile"
     PROXY = "proxy"
     START = "start"
 
@@ -114,7 +115,8 @@ def bench(  # noqa: PLR0913 - one parameter per option
     what: Annotated[
         Benchmark,
         typer.Argument(
-            help="producers: ours beside its peers. proxy: what a FaultProxy costs. start: until it is ready."
+            help="producers: ours beside its peers. profile: where our time goes. "
+            "proxy: what a FaultProxy costs. start: until a cluster is ready."
         ),
     ] = Benchmark.PRODUCERS,
     scenario: Annotated[
@@ -129,10 +131,13 @@ def bench(  # noqa: PLR0913 - one parameter per option
     attach: Annotated[bool, typer.Option("--attach", help="Use the running cluster.")] = False,
 ) -> None:
     """Measure, and print what was measured."""
-    from kafkalab.bench import command, producers, proxy, running, start  # noqa: PLC0415
+    from kafkalab.bench import command, producers, profile, proxy, running, start  # noqa: PLC0415
 
     if what is Benchmark.START:
         start.start_bench(repeats)
+        return
+    if what is Benchmark.PROFILE:
+        profile.profile_bench(records or 200_000)
         return
     if what is Benchmark.PROXY:
         proxy.proxy_bench(records=records or proxy.RECORDS)
