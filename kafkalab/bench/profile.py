@@ -1,8 +1,8 @@
 """Where our producer's time goes, per record: the answer to "why is it not faster than C?".
 
-Two runs against the sink for each batch size: one plain, for the CPU time of the application's thread, of all
-threads, and of the garbage collector (what is saved without it); one under Python's profiler, for the functions
-that have it.
+Runs against the sink for each batch size: plain, for the CPU time of the application's thread, of all threads,
+and of the garbage collector (what is saved without it); under Python's profiler, for the functions that have
+it; with a trace, for how often the steps call a trace that is not there.
 
 Rules: the profiler makes everything slower, so only shares are taken from it. No brokers, no waiting: this is
 the client's own cost, which is what limits it on fast brokers.
@@ -14,6 +14,7 @@ import cProfile
 import gc
 import pstats
 import time
+import timeit
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kafkalab.bench.sink import Sink
-from kafkalab.producer import Producer
+from kafkalab.producer import Producer, Trace
+from kafkalab.producer.tracing import SILENCE
 
 VALUE = b"x" * 100
 BATCH_SIZES = (16_384, 131_072)
@@ -53,6 +55,7 @@ def profile_bench(records: int = 200_000, console: Console | None = None) -> Non
         figures = (plain.application, plain.process - plain.application, plain.process, max(saved, 0.0))
         shown.add_row(f"{size // 1024} KiB", *(f"{figure:.2f}" for figure in figures))
     console.print(shown)
+    console.print(_silence(plain, records))
     for thread, profile in _profiled(BATCH_SIZES[0], records).items():
         console.print(_shares(thread, profile))
 
@@ -66,6 +69,26 @@ def _cost(size: int, records: int) -> Cost:
         producer.flush()
         process = time.process_time() - process
     return Cost(application / records * 1e6, process / records * 1e6)
+
+
+def _silence(plain: Cost, records: int) -> str:
+    """Say what tracing costs when nobody listens."""
+    trace = Trace(records=False)
+    with Sink.running(partitions=3) as sink, _producer(sink, BATCH_SIZES[-1], trace) as producer:
+        before = len(trace.events)
+        for _ in range(records):
+            producer.send("profile", VALUE)
+        producer.flush()
+    calls = (len(trace.events) - before) / records
+    each = (
+        min(timeit.repeat(lambda: SILENCE("drained", topic="t", partition=0, batch=1), number=10_000))
+        / 10_000
+    )
+    cost = calls * each * 1e6
+    return (
+        f"A trace that is not there is called {calls:.4f} times a record, {each * 1e9:.0f} ns each: "
+        f"{cost / plain.process:.2%} of a record's time.\n"
+    )
 
 
 def _profiled(size: int, records: int) -> dict[str, cProfile.Profile]:
@@ -83,8 +106,8 @@ def _profiled(size: int, records: int) -> dict[str, cProfile.Profile]:
     return found
 
 
-def _producer(sink: Sink, size: int) -> Producer:
-    producer = Producer(bootstrap_servers=sink.servers, batch_size=size)
+def _producer(sink: Sink, size: int, trace: Trace | None = None) -> Producer:
+    producer = Producer(bootstrap_servers=sink.servers, batch_size=size, trace=trace)
     producer.send("profile", VALUE).result(30)  # metadata and a producer id are there before the clock runs
     return producer
 

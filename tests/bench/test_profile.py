@@ -16,5 +16,9 @@ def test_the_profile_tells_what_a_record_costs_and_which_functions_have_it():
         send, io, together, _ = map(float, re.findall(r"\d+\.\d+", row))
         assert 0 < send < together < 100
         assert abs(send + io - together) < 0.02
+    calls, each, share = re.search(r"called (\S+) times a record, (\d+) ns each: (\S+)% of", told).groups()
+    assert 0 < float(calls) < 0.1
+    assert 0 < int(each) < 100_000
+    assert float(share) < 5
     assert "accumulator.try_append" in told
     assert "kafka.protocol" in told
