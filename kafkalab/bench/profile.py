@@ -1,8 +1,8 @@
 """Where our producer's time goes, per record: the answer to "why is it not faster than C?".
 
-Runs against the sink for each batch size: plain, for the CPU time of the application's thread, of all threads,
-and of the garbage collector (what is saved without it); under Python's profiler, for the functions that have
-it; with a trace, for how often the steps call a trace that is not there.
+Runs against the sink for each batch size: plain, for the CPU time of the application's thread, of all
+threads, and of the garbage collector (what is saved without it); under Python's profiler, for the functions
+that have it; with a trace, for how often the steps call a trace that is not there.
 
 Rules: the profiler makes everything slower, so only shares are taken from it. No brokers, no waiting: this is
 the client's own cost, which is what limits it on fast brokers.
