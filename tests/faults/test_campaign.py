@@ -44,7 +44,7 @@ PINNED = [
     "drop_response(Produce 22, reset)",
     "drop_response(Produce 50)",
     "answer_with(Produce 1 at topic 0, partition 0, NOT_ENOUGH_REPLICAS_AFTER_APPEND, done all the same)",
-    "answer_with(Produce 18-29, NOT_LEADER_FOR_PARTITION, done all the same)",
+    "answer_with(Produce 18-29, NOT_LEADER_OR_FOLLOWER, done all the same)",
     "reset(Produce 5)",
     "hold(Produce 23, for 2 more)",
 ]

@@ -39,13 +39,13 @@ class Refusal(NamedTuple):
 
 ERRORS = (
     Refusal("Produce", "NOT_ENOUGH_REPLICAS"),
-    Refusal("Produce", "NOT_LEADER_FOR_PARTITION"),
+    Refusal("Produce", "NOT_LEADER_OR_FOLLOWER"),
     Refusal("Produce", "UNKNOWN_TOPIC_OR_PARTITION"),
     Refusal("Produce", "KAFKA_STORAGE_ERROR"),
     Refusal("Produce", "REQUEST_TIMED_OUT", done=True),
     Refusal("Produce", "NOT_ENOUGH_REPLICAS_AFTER_APPEND", done=True),
     # A leader that lost its office, or its disk, while it waited for the followers.
-    Refusal("Produce", "NOT_LEADER_FOR_PARTITION", done=True),
+    Refusal("Produce", "NOT_LEADER_OR_FOLLOWER", done=True),
     Refusal("Produce", "KAFKA_STORAGE_ERROR", done=True),
 )
 COORDINATION = (
