@@ -224,6 +224,7 @@ def test_a_tiny_campaign(cluster, tmp_path):
     assert told["faults"] > 3
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_without_idempotence_the_same_storms_do_damage(cluster):
     subject = Subject(cluster, clients.factory("kafkalab"), idempotence=False)
@@ -239,6 +240,7 @@ def test_seeds_that_once_found_a_bug_find_none(cluster, seed):
     assert outcome.fired
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_an_anomaly_is_told_with_its_replay_and_its_smallest_storm(cluster, tmp_path, monkeypatch):
     """A client that says "acked" of a record it never sent: the campaign has to find that."""

@@ -39,6 +39,7 @@ def own_cluster():
         yield cluster
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_twenty_seconds_do_no_damage(own_cluster):
     result = soak.run(own_cluster, minutes=20 / 60, seed=4, console=QUIET)
@@ -47,6 +48,7 @@ def test_twenty_seconds_do_no_damage(own_cluster):
     assert len(result.samples) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize("idempotent", [False, True])
 def test_without_idempotence_the_same_faults_do_damage(own_cluster, idempotent):
@@ -63,6 +65,7 @@ def is_long_freeze(cluster, seed):
     return fault.action == "freeze" and fault.node in cluster.broker_ids and fault.seconds > 3
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_ctrl_c_leaves_no_thread_and_no_socket(own_cluster, monkeypatch):
     def interrupted(havoc, fault):
