@@ -92,7 +92,7 @@ def test_a_client_that_cannot_connect_says_why_in_the_error():
 
 
 def test_coordinated_omission_is_not_hidden():
-    """A client that stands still for 100 ms makes all records late that were due meanwhile."""
+    """A client that stands still for 150 ms makes all records late that were due meanwhile."""
     import time
 
     from kafkalab.bench import worker
@@ -103,14 +103,14 @@ def test_coordinated_omission_is_not_hidden():
         def send(self, topic, value, done):
             self.sent += 1
             if self.sent == 50:
-                time.sleep(0.1)
+                time.sleep(0.15)
             done(True)
 
     outcome = worker.latency(Still(), Job(OURS, Measure.LATENCY, "", "t", 200))
     assert outcome.acknowledged == 200
-    # A hundred of two hundred were due while it stood still; only one send() took long.
-    assert outcome.figures["p99_ms"] > 80
-    assert outcome.figures["p50_ms"] > 1
+    # Three quarters of the records were due while it stood still; only one send() took long.
+    assert outcome.figures["p99_ms"] > 120
+    assert outcome.figures["p50_ms"] > 20
 
 
 def test_a_client_is_made_by_its_name():
