@@ -104,8 +104,6 @@ class ProducerConfig:
     """Let the default partitioner treat every record as if it had no key."""
     partitioner_adaptive_partitioning_enable: bool = True
     """Give fewer records without a key to partitions of slow brokers (KIP-794)."""
-    partitioner_availability_timeout_ms: float = _number(0, 0)
-    """Give none to partitions whose broker has taken nothing for this long; 0: no such limit."""
     interceptors: Sequence[ProducerInterceptor] = ()
     """See and change records before serialization, learn of acknowledgements (KIP-42)."""
     key_serializer: Serializer = bytes_serializer

@@ -173,7 +173,7 @@ def test_defaults_are_those_of_the_java_client():
         60_000,
     )
     assert config.partitioner_adaptive_partitioning_enable is True
-    assert (config.partitioner_availability_timeout_ms, config.security_protocol) == (0, "PLAINTEXT")
+    assert config.security_protocol == "PLAINTEXT"
     assert config.ssl_endpoint_identification_algorithm == "https"
 
 
