@@ -45,6 +45,7 @@ notebooks: install ## Execute and normalise every notebook in place
 bench: install ## Measure: start-up of the cluster, the producer beside its peers
 	$(BIN)/kafkalab bench start
 	$(BIN)/kafkalab bench producers
+	$(BIN)/kafkalab bench profile
 
 campaign: install ## Twenty storms of faults over the producer; without idempotence they must do damage
 	$(BIN)/kafkalab campaign --seeds 20
