@@ -22,7 +22,13 @@ from kafkalab.producer.errors import (
 )
 from kafkalab.producer.futures import DeliveryFuture
 from kafkalab.producer.interceptors import ProducerInterceptor
-from kafkalab.producer.partitioners import DefaultPartitioner, Partitions, RoundRobinPartitioner, murmur2
+from kafkalab.producer.partitioners import (
+    DefaultPartitioner,
+    Partitioner,
+    Partitions,
+    RoundRobinPartitioner,
+    murmur2,
+)
 from kafkalab.producer.producer import Producer
 from kafkalab.producer.record import ProducerRecord, RecordMetadata, TopicPartition
 from kafkalab.producer.sender import Sender
@@ -31,7 +37,7 @@ from kafkalab.producer.tracing import Event, Trace
 
 # What is used, what takes part in a send, what may go wrong, and what is looked at.
 __all__ = ["DeliveryFuture", "Producer", "ProducerConfig", "ProducerRecord", "RecordMetadata"]
-__all__ += ["DefaultPartitioner", "Partitions", "RoundRobinPartitioner", "murmur2"]
+__all__ += ["DefaultPartitioner", "Partitioner", "Partitions", "RoundRobinPartitioner", "murmur2"]
 __all__ += ["ProducerInterceptor", "bytes_serializer", "json_serializer", "string_serializer"]
 __all__ += ["AuthenticationError", "BufferExhaustedError", "ConfigError", "DeliveryTimeoutError"]
 __all__ += ["MetadataTimeoutError", "ProducerClosedError", "ProducerForkedError", "RecordTooLargeError"]
