@@ -1,11 +1,12 @@
 """What happened, in the order it happened: the source of every picture in the course.
 
-A trace is any callable `trace(name, **data)`. `Producer(trace=...)` hands it to every step; without one,
-a batch costs a few calls of a function that does nothing, a record none (`kafkalab bench profile`). `Trace` is the one that keeps a list.
+A trace is any callable `trace(name, **data)`. `Producer(trace=...)` hands it to every step; without
+one, a batch costs a few calls of a function that does nothing, and a record none (`kafkalab bench
+profile`). `Trace` is the one that keeps a list.
 
 The life of a record, by event name:
     caller's thread   send, intercepted, serialized, partitioned, new_batch?, appended
-    I/O thread        drained, request, response, then completed | failed, or retried | split and drained again
+    I/O thread        drained, request, response, then completed | failed | retried or split and drained
 and of a transaction: transaction_state, coordinator_request, coordinator_answer.
 The first four are told only to a trace that asks for records; `record` numbers records and `batch`
 numbers batches, both from 0; `appended` says which record went into which batch.
