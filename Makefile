@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Test processes, each with a cluster of its own (about 700 MB); most tests wait for a broker, not for a core.
+WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -29,7 +31,7 @@ lab: $(VENV)/.lab ## Open JupyterLab on chapter 00 with a real cluster under it
 	@$(BIN)/kafkalab lab
 
 test: install ## Prove everything: units, cluster, notebooks, browser
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 check: install ## Lint, types, import contract, notebook hygiene
 	$(BIN)/ruff check .

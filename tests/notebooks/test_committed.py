@@ -16,6 +16,7 @@ def test_they_keep_the_rules() -> None:
     assert hygiene.problems(NOTEBOOKS) == []
 
 
+@pytest.mark.slow  # nbval runs each notebook in `make test`; this compares the files, to the byte
 @pytest.mark.cluster
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_executing_them_again_gives_the_same_bytes(path: Path, cluster: Any) -> None:
