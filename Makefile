@@ -7,7 +7,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test check notebooks bench campaign recipes soak leaks clean
+.PHONY: help install lab test check notebooks docs bench campaign recipes soak leaks clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,9 +40,13 @@ check: install ## Lint, types, import contract, notebook hygiene
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .github .pre-commit-config.yaml environment.yml
 	$(BIN)/python -m kafkalab.course.hygiene notebooks
+	$(BIN)/python -m kafkalab.course.documents --check
 
 notebooks: install ## Execute and normalise every notebook in place
 	$(BIN)/python -m kafkalab.course.execute notebooks
+
+docs: install ## Write the documents that are made from data: claims, settings
+	$(BIN)/python -m kafkalab.course.documents
 
 bench: install ## Measure: start-up of the cluster, the producer beside its peers
 	$(BIN)/kafkalab bench start

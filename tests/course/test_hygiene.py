@@ -150,5 +150,13 @@ def test_a_claim_with_an_unknown_verdict_is_refused() -> None:
         claims.parse(TOML.replace('"true"', '"maybe"'))
 
 
-def test_the_committed_claims_load_and_belong_to_known_chapters() -> None:
-    assert {claim.chapter for claim in claims.load().values()} == {"01", "02"}
+def test_the_committed_claims_load_and_belong_to_the_course() -> None:
+    chapters = [claim.chapter for claim in claims.load().values()]
+    assert set(chapters) == {f"{number:02}" for number in range(1, 12)}
+    assert chapters == sorted(chapters)
+
+
+def test_an_id_begins_with_its_section() -> None:
+    for claim in claims.load().values():
+        part, _, step = claim.section.partition(", step ")
+        assert claim.id.startswith(f"{part}.{step}-" if step else part.split(",")[0] + "-")

@@ -39,8 +39,13 @@ PROVED_BY = {
 
 
 def test_every_claim_about_the_client_is_proved_on_java_too():
-    claims = tomllib.loads((HERE.parents[1] / "kafkalab/course/claims.toml").read_text(encoding="utf-8"))
-    assert {name for name, row in claims.items() if row["subject"] == "client"} == PROVED_BY.keys()
+    """Of the chapters that exist; what a chapter to come will claim may be proved already."""
+    root = HERE.parents[1]
+    claims = tomllib.loads((root / "kafkalab/course/claims.toml").read_text(encoding="utf-8"))
+    chapters = {path.name[:2] for path in (root / "notebooks").glob("*.ipynb")}
+    about_clients = {name: row["chapter"] for name, row in claims.items() if row["subject"] == "client"}
+    executed = {name for name, chapter in about_clients.items() if chapter in chapters}
+    assert executed <= PROVED_BY.keys() <= about_clients.keys()
     tests = {
         node.name
         for path in HERE.glob("test_*.py")
