@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from kafkalab.course.views.cluster import cluster_picture
     from kafkalab.course.views.journey import journey
     from kafkalab.course.views.log import log_picture
+    from kafkalab.course.views.sequence import sequence_diagram
 
-__all__ = ["Chapter", "CourseMap", "cluster_picture", "journey", "log_picture", "show_source"]
+__all__ = [
+    "Chapter",
+    "CourseMap",
+    "cluster_picture",
+    "journey",
+    "log_picture",
+    "sequence_diagram",
+    "show_source",
+]
 
 _HOMES = {
     "Chapter": "chapter",
@@ -26,6 +35,7 @@ _HOMES = {
     "cluster_picture": "views.cluster",
     "journey": "views.journey",
     "log_picture": "views.log",
+    "sequence_diagram": "views.sequence",
     "show_source": "source",
 }
 

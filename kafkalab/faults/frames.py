@@ -124,6 +124,8 @@ class PartitionSeen(NamedTuple):
     """In an answer: the first record's offset."""
     error: int = 0
     """In an answer: the protocol's error code."""
+    crc: int = 0
+    """Of the first record batch: equal where a client sends the same batch again."""
 
 
 class Request:
@@ -215,9 +217,10 @@ def _seen(topic: str, part: Any) -> PartitionSeen:
     return PartitionSeen(
         topic,
         _first(part, PARTITION_NUMBERS) or 0,
-        *batch_header(getattr(part, "records", None) or b""),
+        *batch_header(records := getattr(part, "records", None) or b""),
         error=_first(part, ERRORS) or 0,
         base_offset=getattr(part, "base_offset", -1),
+        crc=BATCH_HEAD.unpack_from(records)[4] if len(records) >= BATCH_HEAD.size else 0,
     )
 
 

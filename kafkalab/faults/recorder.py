@@ -40,6 +40,13 @@ class Frame(NamedTuple):
     fate: str = "passed"
     """"passed", or what the proxy did: "dropped", "not forwarded", "reset", "made", "spoilt", or "discarded":
     it came behind a dropped one."""
+    producer_id: int = -1
+    """The producer that it speaks of beside any partition: InitProducerId's answer, EndTxn and their like."""
+    producer_epoch: int = -1
+    commits: bool | None = None
+    """In an EndTxn request: whether it commits (True) or aborts (False)."""
+    raw: bytes = b""
+    """The frame itself, for a recorder with `keep=True`."""
 
     def __str__(self) -> str:
         arrow = f"→ {self.broker}" if self.direction == "request" else f"← {self.broker}"
@@ -79,7 +86,11 @@ def of_request(connection: int, request: Request, fate: str) -> Frame:
         request.correlation_id,
         len(request.frame),
         request.partitions,
-        fate=fate,
+        0,
+        fate,
+        *_producer(request.message),
+        getattr(request.message, "committed", None),
+        request.frame,
     )
 
 
@@ -95,7 +106,9 @@ def of_answer(
     `what` is API key, version and correlation id.
     """
     key, version, correlation_id = what
-    partitions, error = _told(key, version, frame, topic_names)
+    message = _message(key, version, frame) if key in READ else None
+    partitions = partitions_in(message, topic_names)
+    first = next((seen.error for seen in partitions if seen.error), 0)
     return Frame(
         time.monotonic(),
         *who,
@@ -105,22 +118,20 @@ def of_answer(
         correlation_id,
         len(frame),
         partitions,
-        error,
+        getattr(message, "error_code", 0) or first,
         fate,
+        *_producer(message),
+        raw=frame,
     )
 
 
-def _told(
-    key: int, version: int, frame: bytes, topic_names: Mapping[Any, str]
-) -> tuple[tuple[PartitionSeen, ...], int]:
-    """Return an answer's partitions, and its own error code or the first one in it."""
-    if key not in READ:
-        return (), 0
-    body = memoryview(frame)[response_body_at(key, version, frame) :]
-    message = decode(RESPONSES, key, version, body)
-    partitions = partitions_in(message, topic_names)
-    first = next((seen.error for seen in partitions if seen.error), 0)
-    return partitions, getattr(message, "error_code", 0) or first
+def _message(key: int, version: int, frame: bytes) -> Any | None:
+    return decode(RESPONSES, key, version, memoryview(frame)[response_body_at(key, version, frame) :])
+
+
+def _producer(message: Any | None) -> tuple[int, int]:
+    """Return producer id and epoch of a message that has one for itself; -1 and -1 of others."""
+    return getattr(message, "producer_id", -1), getattr(message, "producer_epoch", -1)
 
 
 def _shown(seen: PartitionSeen) -> str:
@@ -133,9 +144,10 @@ def _shown(seen: PartitionSeen) -> str:
 
 
 class Recorder:
-    """Keeps all frames; thread-safe."""
+    """Keeps all frames, with their bytes (`raw`) if `keep`; thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = False) -> None:
+        self._keep = keep
         self._changed = threading.Condition(threading.RLock())
         self._frames: list[Frame] = []
 
@@ -148,7 +160,7 @@ class Recorder:
     def record(self, frame: Frame) -> None:
         """Add one frame; called by the proxy."""
         with self._changed:
-            self._frames.append(frame)
+            self._frames.append(frame if self._keep else frame._replace(raw=b""))
             self._changed.notify_all()
 
     def find(self, **wanted: Any) -> list[Frame]:

@@ -125,7 +125,7 @@ def test_a_produce_request_is_read_as_kafka_python_reads_it(version):
         "me",
     )
     (seen,) = request.partitions
-    assert seen == PartitionSeen("t" if version < 13 else str(ID), 3, seen.size, 2, 4000, 2, 17)
+    assert seen == PartitionSeen("t" if version < 13 else str(ID), 3, seen.size, 2, 4000, 2, 17, crc=seen.crc)
     assert Request(frame, 1, {ID: "t"}).partitions[0].topic == "t"
     assert request.has_answer
 

@@ -10,6 +10,8 @@ paints its own ground, because a picture cannot know the theme of the page aroun
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from kafkalab.course.markup import Child, Node, extend, tag
 
 WIDTH = 860
@@ -41,8 +43,15 @@ _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',san
 _MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
 
 
-def stylesheet() -> str:
-    """Return the style sheet that every picture carries."""
+# Rules that a picture carries only if it uses them: a new one leaves every picture drawn before as it is.
+OPTIONAL = {
+    "end": "text-anchor:end",
+    "thick": "stroke-width:3.5",
+}
+
+
+def stylesheet(used: Collection[str] = ()) -> str:
+    """Return the style sheet of a picture that uses these classes."""
     rules = [
         f"text{{{_FONT};fill:var(--ink);font-size:14px}}",
         ".title{font-size:15px;font-weight:600}",
@@ -59,6 +68,7 @@ def stylesheet() -> str:
             f".{kind}-badge{{fill:var(--{kind})}}.{kind}-line{{stroke:var(--{kind})}}.{kind}-ink{{fill:var(--{kind})}}",
         ]
     rules.append(".on-badge{fill:var(--ground);font-size:12.5px;font-weight:700;text-anchor:middle}")
+    rules += [f".{name}{{{rule}}}" for name, rule in OPTIONAL.items() if name in used]
     return f"{_variables(0)}@media(prefers-color-scheme:dark){{{_variables(1)}}}{''.join(rules)}"
 
 
@@ -69,9 +79,10 @@ def _variables(scheme: int) -> str:
 
 def panel(height: float, *children: Child, width: float = WIDTH) -> Node:
     """Return an SVG of `width` by `height` with the course's ground and styles."""
+    used = {name for child in children for name in _classes(child)}
     svg = tag(
         "svg",
-        tag("style", stylesheet()),
+        tag("style", stylesheet(used)),
         tag("rect", class_="ground", width=width, height=height, rx=10),
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {width:g} {height:g}",
@@ -79,6 +90,12 @@ def panel(height: float, *children: Child, width: float = WIDTH) -> Node:
         height=height,
     )
     return extend(svg, children)
+
+
+def _classes(child: Child) -> Iterator[str]:
+    if isinstance(child, Node):
+        for node in child.iter():
+            yield from node.get("class", "").split()
 
 
 def text(x: float, y: float, words: str, style: str = "") -> Node:
@@ -122,6 +139,14 @@ def arrow(points: list[tuple[float, float]], kind: str, *, dashed: bool = False)
     path = "M" + "L".join(f"{px:g} {py:g}" for px, py in points)
     line = tag("path", d=path, class_=f"line {kind}-line" + (" dashed" if dashed else ""))
     return tag("g", line, tag("polygon", points=_head(x, y, way), class_=f"{kind}-badge"))
+
+
+def cross(points: list[tuple[float, float]], kind: str) -> list[Node]:
+    """Return a line through `points` that ends in a cross: what travelled on it got lost."""
+    x, y = points[-1]
+    line = tag("path", d="M" + "L".join(f"{px:g} {py:g}" for px, py in points), class_=f"line {kind}-line")
+    strokes = f"M{x - 7:g} {y - 7:g}l14 14m0 -14l-14 14"
+    return [line, tag("path", d=strokes, class_=f"line {kind}-line thick")]
 
 
 def _head(x: float, y: float, way: tuple[int, int]) -> str:
