@@ -65,32 +65,31 @@ def pairs(rows: dict[str, str]) -> Node:
     return tag("table", tag("tbody", *lines), style="margin:4px 0")
 
 
-class Picture:
+class Picture(Shown):
     """A drawing: `svg` for the eye, `alt` in one sentence, `equivalent` as text that says the same."""
 
     def __init__(self, svg: Node, alt: str, equivalent: str) -> None:
+        super().__init__(equivalent, figure(svg, alt, equivalent))
         self.svg = svg
         self.alt = alt
         self.equivalent = equivalent
 
-    def __repr__(self) -> str:
-        return self.equivalent
-
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/plain": self.equivalent, "text/html": html(self.figure())}
+        return {"text/plain": self.text, "text/html": html(self.markup)}
 
-    def figure(self) -> Node:
-        """Return the picture with its text equivalent folded away below it."""
-        data = base64.b64encode(xml(self.svg).encode()).decode()
-        image = tag(
-            "img",
-            alt=self.alt,
-            src=f"data:image/svg+xml;base64,{data}",
-            style="max-width:100%;height:auto",
-            width=self.svg.get("width"),
-        )
-        words = tag("details", tag("summary", "The picture in words"), tag("pre", self.equivalent))
-        return tag("div", image, words)
+
+def figure(svg: Node, alt: str, equivalent: str) -> Node:
+    """Return a picture with its text equivalent folded away below it."""
+    data = base64.b64encode(xml(svg).encode()).decode()
+    image = tag(
+        "img",
+        alt=alt,
+        src=f"data:image/svg+xml;base64,{data}",
+        style="max-width:100%;height:auto",
+        width=svg.get("width"),
+    )
+    words = tag("details", tag("summary", "The picture in words"), tag("pre", equivalent))
+    return tag("div", image, words)
 
 
 def display(shown: object) -> None:

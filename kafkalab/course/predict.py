@@ -8,20 +8,17 @@ its options, is the same in every run and is what a notebook shows without a ker
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
-import anywidget
 import traitlets
 
 from kafkalab.course.cards import Shown, card, pairs, paragraph
-from kafkalab.course.markup import html, tag
+from kafkalab.course.markup import tag
+from kafkalab.course.views.live import ASSETS, LiveView
 
-ASSETS = Path(__file__).parent / "assets"
 UNANSWERED = -1
 
 
-class Prediction(anywidget.AnyWidget):
+class Prediction(LiveView):
     """A question with options; `answer` is the index of the chosen one, -1 for none."""
 
     _esm = ASSETS / "predict.js"
@@ -59,15 +56,6 @@ class Prediction(anywidget.AnyWidget):
         ]
         options = tag("ol", *(tag("li", option) for option in self.options))
         return card("predict", f"Predict: {self.question}", options, text="\n".join(lines))
-
-    def __repr__(self) -> str:
-        return repr(self.static())
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        shown = self.static()
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, "text/plain": shown.text, "text/html": html(shown.markup)}, metadata
 
 
 def _check(name: str, options: Sequence[str]) -> None:

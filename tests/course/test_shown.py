@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kafkalab.course import claims
-from kafkalab.course.cards import Picture, card
+from kafkalab.course.cards import Picture, Shown, card
 from kafkalab.course.markup import html, tag
 from kafkalab.course.predict import Prediction, outcome
 from kafkalab.course.source import show_source
@@ -86,8 +86,8 @@ def test_source_is_the_code_that_runs() -> None:
 
 
 def test_source_of_a_method_is_dedented() -> None:
-    assert show_source(Picture.figure).code.startswith("def figure(self)")
-    assert show_source(Picture.figure).title == "kafkalab.course.cards.Picture.figure"
+    assert show_source(Shown._repr_html_).code.startswith("def _repr_html_(self)")
+    assert show_source(Shown._repr_html_).title == "kafkalab.course.cards.Shown._repr_html_"
 
 
 def test_source_of_a_module() -> None:

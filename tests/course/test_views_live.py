@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kafkalab.course.cards import Picture, Shown
+from kafkalab.course.markup import tag
+from kafkalab.course.views.live import LiveView
+
+
+class Drawn(LiveView):
+    _esm = "export default { render() {} }"
+
+    def static(self) -> Shown:
+        return Picture(tag("svg", width=10), "A line.", "a line")
+
+
+def test_a_live_view_brings_its_static_form_along() -> None:
+    data, _ = Drawn()._repr_mimebundle_()
+    assert data["text/plain"] == "a line" == repr(Drawn())
+    assert 'alt="A line."' in data["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_the_static_form_is_the_same_for_every_widget() -> None:
+    def told(view: Any) -> tuple[str, str]:
+        data = view._repr_mimebundle_()[0]
+        return data["text/plain"], data["text/html"]
+
+    assert told(Drawn()) == told(Drawn())
+
+
+def test_a_view_without_a_static_form_is_a_mistake() -> None:
+    with pytest.raises(NotImplementedError):
+        repr(LiveView())
