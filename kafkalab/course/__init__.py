@@ -14,17 +14,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kafkalab.course.chapter import Chapter, CourseMap
     from kafkalab.course.source import show_source
+    from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.cluster import cluster_picture
     from kafkalab.course.views.journey import journey
     from kafkalab.course.views.log import log_picture
 
-__all__ = ["Chapter", "CourseMap", "cluster_picture", "journey", "log_picture", "show_source"]
+__all__ = [
+    "Chapter",
+    "CourseMap",
+    "bar_chart",
+    "cluster_picture",
+    "journey",
+    "line_chart",
+    "log_picture",
+    "show_source",
+]
 
 _HOMES = {
     "Chapter": "chapter",
     "CourseMap": "chapter",
+    "bar_chart": "views.charts",
     "cluster_picture": "views.cluster",
     "journey": "views.journey",
+    "line_chart": "views.charts",
     "log_picture": "views.log",
     "show_source": "source",
 }
