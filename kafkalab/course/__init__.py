@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kafkalab.course.chapter import Chapter, CourseMap
     from kafkalab.course.source import show_source
+    from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.cluster import cluster_picture
     from kafkalab.course.views.journey import journey
     from kafkalab.course.views.log import log_picture
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Chapter",
     "CourseMap",
+    "bar_chart",
     "cluster_picture",
     "journey",
+    "line_chart",
     "log_picture",
     "sequence_diagram",
     "show_source",
@@ -32,8 +35,10 @@ __all__ = [
 _HOMES = {
     "Chapter": "chapter",
     "CourseMap": "chapter",
+    "bar_chart": "views.charts",
     "cluster_picture": "views.cluster",
     "journey": "views.journey",
+    "line_chart": "views.charts",
     "log_picture": "views.log",
     "sequence_diagram": "views.sequence",
     "show_source": "source",

@@ -1,0 +1,41 @@
+"""Charts of a chapter: `bar_chart` and `line_chart`.
+
+What was measured is not the same twice. With `order_only` (bars) or `measured` (lines) the static form, which
+is compared, says which is more and not how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kafkalab.course.cards import Picture
+from kafkalab.course.views import bars, lines
+from kafkalab.course.views.bars import Value
+
+
+def bar_chart(
+    title: str, values: Mapping[str, Value], unit: str = "", *, order_only: bool = False
+) -> Picture:
+    """Return a bar for each of `values`: a number, or (low, median, high), in `unit`.
+
+    `order_only`: the values are measured; what is kept says only which is more.
+    """
+    draw = bars.draw_order if order_only else bars.draw_bars
+    return draw(title, values, unit)
+
+
+def line_chart(
+    title: str,
+    x: Sequence[lines.X],
+    series: Mapping[str, Sequence[Value]],
+    x_label: str = "",
+    y_label: str = "",
+    *,
+    measured: bool = False,
+) -> Picture:
+    """Return a line for each of `series`: as many values as `x` has, each a number or (low, median, high).
+
+    Labels carry the units ("latency (ms)"). `measured`: what is kept says only what rises or falls.
+    """
+    draw = lines.draw_sketch if measured else lines.draw_lines
+    return draw(title, x, series, x_label, y_label)
