@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from kafkalab.course.chapter import Chapter, CourseMap
     from kafkalab.course.source import show_source
     from kafkalab.course.views.charts import bar_chart, line_chart
+    from kafkalab.course.views.bytes import bytes_view
     from kafkalab.course.views.cluster import cluster_picture
+    from kafkalab.course.views.compare import bytes_compare
+    from kafkalab.course.views.fields import record_batches
     from kafkalab.course.views.journey import journey
     from kafkalab.course.views.log import log_picture
     from kafkalab.course.views.sequence import sequence_diagram
@@ -24,10 +27,13 @@ __all__ = [
     "Chapter",
     "CourseMap",
     "bar_chart",
+    "bytes_compare",
+    "bytes_view",
     "cluster_picture",
     "journey",
     "line_chart",
     "log_picture",
+    "record_batches",
     "sequence_diagram",
     "show_source",
 ]
@@ -36,10 +42,13 @@ _HOMES = {
     "Chapter": "chapter",
     "CourseMap": "chapter",
     "bar_chart": "views.charts",
+    "bytes_compare": "views.compare",
+    "bytes_view": "views.bytes",
     "cluster_picture": "views.cluster",
     "journey": "views.journey",
     "line_chart": "views.charts",
     "log_picture": "views.log",
+    "record_batches": "views.fields",
     "sequence_diagram": "views.sequence",
     "show_source": "source",
 }

@@ -45,6 +45,7 @@ _MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mon
 
 # Rules that a picture carries only if it uses them: a new one leaves every picture drawn before as it is.
 OPTIONAL = {
+    "hit": "fill:none",
     "end": "text-anchor:end",
     "thick": "stroke-width:3.5",
 }
@@ -56,7 +57,7 @@ def stylesheet(used: Collection[str] = ()) -> str:
         f"text{{{_FONT};fill:var(--ink);font-size:14px}}",
         ".title{font-size:15px;font-weight:600}",
         f".mono{{{_MONO};font-size:12.5px}}",
-        ".muted{fill:var(--muted)}.small{font-size:12.5px}.bold{font-weight:700}.middle{text-anchor:middle}.end{text-anchor:end}",
+        ".muted{fill:var(--muted)}.small{font-size:12.5px}.bold{font-weight:700}.middle{text-anchor:middle}",
         ".ground{fill:var(--ground)}.lane{fill:var(--lane)}",
         ".dead{fill:var(--lane);stroke:var(--failure);stroke-width:2;stroke-dasharray:7 5}",
         ".rule{stroke:var(--rule);stroke-width:1;fill:none}",
