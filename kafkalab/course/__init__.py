@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.cluster import cluster_picture
     from kafkalab.course.views.journey import journey
-    from kafkalab.course.views.log import log_picture
+    from kafkalab.course.views.log import log_picture, log_view
     from kafkalab.course.views.sequence import sequence_diagram
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "journey",
     "line_chart",
     "log_picture",
+    "log_view",
     "sequence_diagram",
     "show_source",
 ]
@@ -41,6 +42,7 @@ _HOMES = {
     "line_chart": "views.charts",
     "log_picture": "views.log",
     "sequence_diagram": "views.sequence",
+    "log_view": "views.log",
     "show_source": "source",
 }
 
