@@ -20,7 +20,7 @@ from kafkalab.cluster.backend import Profile
 from kafkalab.cluster.brokers import Brokers, Offsets
 from kafkalab.cluster.errors import UnknownNodeError
 from kafkalab.cluster.nodes import Nodes
-from kafkalab.cluster.reading import LogRecord, level_of, read_partition
+from kafkalab.cluster.reading import LogRecord, level_of, read_log, read_partition
 from kafkalab.cluster.starting import Plan, log_tails
 from kafkalab.cluster.status import ClusterStatus
 from kafkalab.cluster.wire import PLAINTEXT, Security
@@ -183,6 +183,10 @@ class Cluster:
         level_of(isolation)
         numbers = [partition] if partition is not None else self._brokers.partition_numbers(topic)
         return [r for number in numbers for r in read_partition(self._brokers, topic, number, isolation)]
+
+    def log(self, topic: str, partition: int) -> list[LogRecord]:
+        """Return all that the partition's leader has: markers, and what is above the high watermark, too."""
+        return list(read_log(self._brokers, topic, partition))
 
     def wait_leader(
         self,

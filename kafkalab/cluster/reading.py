@@ -1,9 +1,12 @@
 """Read a topic's records straight from the log, with what consumers do not show: who wrote each record.
 
 Rules
-- Up to the high watermark (read_uncommitted) or the last stable offset (read_committed) as of the call.
-- Control records (commit and abort markers) are left out; at read_committed so are aborted transactions'
-  records, by the consumer's own rule: the broker lists aborted transactions, an abort marker ends each.
+- As a consumer: up to the high watermark (read_uncommitted) or the last stable offset (read_committed) as of
+  the call. Control records (commit and abort markers) are left out; at read_committed so are aborted
+  transactions' records, by the consumer's own rule: the broker lists aborted transactions, an abort marker
+  ends each.
+- As it lies there (`read_log`): up to the log's end, markers included. No consumer may ask for that; the
+  replica id with which a broker moves a log between its own disks may.
 - Decoding of batches is kafka-python's MemoryRecords.
 """
 
@@ -20,7 +23,8 @@ from kafkalab.cluster.wire import Connection, check
 Isolation = Literal["read_uncommitted", "read_committed"]
 LEVELS: dict[str, int] = {"read_uncommitted": READ_UNCOMMITTED, "read_committed": READ_COMMITTED}
 FETCH_BYTES = 4 << 20
-ABORT_MARKER = 0
+CONSUMER, MOVER = -1, -3
+MARKERS = {0: "abort", 1: "commit"}
 SEQUENCES = 1 << 31
 
 
@@ -37,25 +41,45 @@ class LogRecord(NamedTuple):
     """-1 when the producer was not idempotent; so are epoch and sequence."""
     producer_epoch: int
     sequence: int
+    control: str = ""
+    """"commit" or "abort" for a transaction's marker; "" for a record."""
 
 
 def read_partition(brokers: Brokers, topic: str, partition: int, isolation: str) -> Iterator[LogRecord]:
     """Yield the partition's records in offset order; `isolation` as in a consumer's isolation.level."""
     level = level_of(isolation)
-    leader = brokers.await_leader(topic, partition)
     offsets = brokers.offsets(topic, partition)
     end = offsets.last_stable if level == READ_COMMITTED else offsets.high_watermark
-    offset = offsets.start
+    span = (offsets.start, end)
+    for batches, aborted in _fetches(brokers, topic, partition, span, level, CONSUMER):
+        for batch in visible(batches, aborted):
+            yield from _records(partition, batch, span)
+
+
+def read_log(brokers: Brokers, topic: str, partition: int) -> Iterator[LogRecord]:
+    """Yield all that the leader has, in offset order: markers, and what is above the high watermark, too."""
+    offsets = brokers.offsets(topic, partition)
+    span = (offsets.start, offsets.log_end)
+    for batches, _ in _fetches(brokers, topic, partition, span, READ_UNCOMMITTED, MOVER):
+        for batch in batches:
+            yield from _records(partition, batch, span)
+
+
+def _fetches(
+    brokers: Brokers, topic: str, partition: int, span: tuple[int, int], level: int, replica: int
+) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Yield the batches of each fetch from the leader, with the aborted transactions that it names."""
+    leader = brokers.await_leader(topic, partition)
+    offset, end = span
     with Connection(brokers.addresses()[leader], brokers.security) as connection:
         while offset < end:
-            answer = _fetch(connection, topic, partition, offset, level)
+            answer = _fetch(connection, topic, partition, offset, level, replica)
             batches = list(_batches(answer.records))
             if not batches:
                 raise ClusterError(
                     f"Broker {leader} returned nothing at offset {offset} of {topic!r}-{partition}."
                 )
-            for batch in visible(batches, answer.aborted_transactions or []):
-                yield from (r for r in _records(partition, batch) if offset <= r.offset < end)
+            yield batches, answer.aborted_transactions or []
             offset = batches[-1].next_offset
 
 
@@ -84,10 +108,10 @@ def visible(batches: list[Any], aborted: list[Any]) -> Iterator[Any]:
 
 
 def _is_abort(batch: Any) -> bool:
-    return any(marker.type == ABORT_MARKER for marker in batch)
+    return any(MARKERS.get(marker.type) == "abort" for marker in batch)
 
 
-def _fetch(connection: Connection, topic: str, partition: int, offset: int, level: int) -> Any:
+def _fetch(connection: Connection, topic: str, partition: int, offset: int, level: int, replica: int) -> Any:
     kind = FetchRequest.FetchTopic
     one = kind.FetchPartition(
         partition=partition,
@@ -98,7 +122,7 @@ def _fetch(connection: Connection, topic: str, partition: int, offset: int, leve
         partition_max_bytes=FETCH_BYTES,
     )
     request = FetchRequest(
-        replica_id=-1,
+        replica_id=replica,
         max_wait_ms=500,
         min_bytes=1,
         max_bytes=FETCH_BYTES,
@@ -123,8 +147,10 @@ def _batches(data: Any) -> Iterator[Any]:
         yield batch
 
 
-def _records(partition: int, batch: Any) -> Iterator[LogRecord]:
+def _records(partition: int, batch: Any, span: tuple[int, int]) -> Iterator[LogRecord]:
     for record in batch:
+        if not span[0] <= record.offset < span[1]:
+            continue
         position = record.offset - batch.base_offset
         sequence = (batch.base_sequence + position) % SEQUENCES if batch.base_sequence >= 0 else -1
         yield LogRecord(
@@ -137,6 +163,7 @@ def _records(partition: int, batch: Any) -> Iterator[LogRecord]:
             batch.producer_id,
             batch.producer_epoch,
             sequence,
+            MARKERS.get(record.type, "marker") if batch.is_control_batch else "",
         )
 
 

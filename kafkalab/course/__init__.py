@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kafkalab.course.chapter import Chapter, CourseMap
     from kafkalab.course.source import show_source
-    from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.bytes import bytes_view
+    from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.cluster import cluster_picture
     from kafkalab.course.views.compare import bytes_compare
     from kafkalab.course.views.fields import record_batches
     from kafkalab.course.views.journey import journey
-    from kafkalab.course.views.log import log_picture
+    from kafkalab.course.views.log import log_picture, log_view
     from kafkalab.course.views.sequence import sequence_diagram
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "journey",
     "line_chart",
     "log_picture",
+    "log_view",
     "record_batches",
     "sequence_diagram",
     "show_source",
@@ -50,6 +51,7 @@ _HOMES = {
     "log_picture": "views.log",
     "record_batches": "views.fields",
     "sequence_diagram": "views.sequence",
+    "log_view": "views.log",
     "show_source": "source",
 }
 

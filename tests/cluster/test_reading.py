@@ -116,3 +116,36 @@ def test_a_producer_may_abort_twice():
     ]
     aborted = [SimpleNamespace(producer_id=7, first_offset=o) for o in (4, 0)]
     assert [batch.name for batch in visible(batches, aborted)] == ["a2"]
+
+
+@pytest.mark.cluster
+def test_the_log_itself_has_markers(cluster):
+    cluster.recreate_topic("reading-log")
+    producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, transactional_id="reading-log")
+    producer.init_transactions()
+    for value, end in ((b"a", "abort_transaction"), (b"b", "commit_transaction")):
+        producer.begin_transaction()
+        producer.send("reading-log", value).get(timeout=20)
+        getattr(producer, end)()
+    producer.close()
+    log = cluster.log("reading-log", 0)
+    assert [(r.offset, r.control or r.value) for r in log] == [
+        (0, b"a"),
+        (1, "abort"),
+        (2, b"b"),
+        (3, "commit"),
+    ]
+    assert len({r.producer_id for r in log}) == 1
+
+
+@pytest.mark.cluster
+def test_the_log_itself_has_what_no_consumer_may_read_yet(cluster):
+    cluster.recreate_topic("reading-above", assignment=[[1, 2]], config={"min.insync.replicas": "2"})
+    cluster.kill(2)
+    cluster.wait_isr("reading-above", 0, ids=[1])
+    producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, acks=1, enable_idempotence=False)
+    producer.send("reading-above", b"early").get(timeout=20)
+    producer.close()
+    assert cluster.read("reading-above") == []
+    assert [record.value for record in cluster.log("reading-above", 0)] == [b"early"]
+    cluster.heal()

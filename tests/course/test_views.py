@@ -9,7 +9,7 @@ import pytest
 
 from kafkalab.course.cards import Picture
 from kafkalab.course.markup import xml
-from kafkalab.course.views import cluster, journey, log, style
+from kafkalab.course.views import cluster, journey, style
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -17,13 +17,6 @@ SVG = "{http://www.w3.org/2000/svg}"
 class Event(NamedTuple):
     name: str
     data: dict[str, Any]
-
-
-class Record(NamedTuple):
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
 
 
 def life(record: int, batch: int, *, opens: bool = True) -> list[Event]:
@@ -117,29 +110,6 @@ def test_the_picture_has_a_box_a_step_and_no_time_in_it() -> None:
     boxes = [node for node in svg.iter(f"{SVG}rect") if str(node.get("class")).endswith("-box")]
     assert len(boxes) == 10
     assert xml(journey.journey(EVENTS).svg) == xml(journey.journey(list(EVENTS)).svg)
-
-
-def test_log_shows_partitions_also_empty_ones() -> None:
-    picture = log.draw([Record(0, 0, b"ann", b"a"), Record(0, 1, None, b"\xff")], "orders", 2)
-    assert picture.equivalent.splitlines() == [
-        "Log of orders",
-        "  partition 0: 0: ann=a, 1: 0xff",
-        "  partition 1: (empty)",
-    ]
-    assert "partition 1: 0 records" in picture.alt
-
-
-def test_a_long_log_shows_both_ends_and_says_what_is_between() -> None:
-    drawn = log.cells([Record(0, n, None, b"v") for n in range(100)])
-    assert [cell.offset for cell in drawn] == [0, 1, 2, None, 97, 98, 99]
-    assert drawn[3].value == "94 more"
-
-
-def test_log_reads_the_cluster(fake_cluster: Any) -> None:
-    fake_cluster.prefix = "ann-"
-    fake_cluster.read = lambda topic, isolation: [Record(2, 0, None, b"v")]
-    assert "Log of orders" in log.log_picture(fake_cluster, "ann-orders").equivalent
-    assert log.log_picture(fake_cluster, "ann-orders").equivalent.count("partition") == 3
 
 
 def test_cluster_picture_looks_at_the_cluster(fake_cluster: Any) -> None:

@@ -1,102 +1,101 @@
-"""A topic's log: partitions as rows, records in the order of their offsets, with key and value.
+"""A topic's log: what lies in its partitions, who wrote it, and how far one may read.
 
-Long partitions show their ends; how many records lie between is written in the gap. Offsets that no record
-has (control records, compaction) simply do not appear: offsets are positions, not a count.
+    cluster -> Partition per partition (`look`) -> lanes of cells (log_cells.py) -> SVG (log_drawing.py)
+
+`log_view` shows the log as it lies there, with markers of transactions, copies and what is above the high
+watermark; `log_picture` what a consumer gets. A partition without a leader is shown as such.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from kafkalab.cluster.polling import wait_until
 from kafkalab.course.cards import Picture
-from kafkalab.course.markup import Node, tag
-from kafkalab.course.views.style import WIDTH, fit, panel, text
+from kafkalab.course.views import log_cells
+from kafkalab.course.views.log_cells import GAP, Cell, Lane, Partition
+from kafkalab.course.views.log_drawing import draw
 
-_LABEL, _MARGIN, _CELL, _HEIGHT, _ROW, _TOP = 104, 16, 102, 50, 62, 46
-_FITTING = int((WIDTH - _LABEL - 2 * _MARGIN) // _CELL)
+SETTLE_S = 1.5
+"""How long a high watermark may lag behind the log's end before that is drawn."""
+LEVELS = {
+    None: ("",),
+    "read_uncommitted": ("",),
+    "read_committed": ("committed",),
+    "both": ("uncommitted", "committed"),
+}
 
 
-class Cell(NamedTuple):
-    """One record as drawn; a gap has `offset` None and says in `value` what it stands for."""
+def log_view(
+    cluster: Any, topic: str, isolation: str | None = None, numbers: bool = False, *, marks: bool = True
+) -> Picture:
+    """Return the log of `topic` as it is now.
 
-    offset: int | None
-    key: str
-    value: str
+    `isolation` "read_committed" shows what such a consumer gets, "both" that below the log itself. `numbers`
+    adds who wrote a record: producer (p1, p2), epoch, sequence. `marks` False: equal records are no copies.
+    """
+    if isolation not in LEVELS:
+        raise ValueError(f"isolation={isolation!r}: allowed are {', '.join(map(repr, LEVELS))}.")
+    found = look(cluster, topic, committed=isolation in ("read_committed", "both"))
+    names = log_cells.producers(record for each in found for record in each.records) if numbers else None
+    rows = [(each, lanes(each, LEVELS[isolation], names, marks=marks)) for each in found]
+    return draw(topic.removeprefix(cluster.prefix), rows, bounds=True)
 
 
 def log_picture(cluster: Any, topic: str, *, isolation: str = "read_uncommitted") -> Picture:
-    """Return the log of `topic` as it is now; `isolation` as in a consumer."""
-    records = cluster.read(topic, isolation=isolation)
-    return draw(records, topic.removeprefix(cluster.prefix), len(cluster.partitions(topic)))
+    """Return the records of `topic` as a consumer gets them now: the log view in its simplest form."""
+    by_number: dict[int, list[Any]] = {number: [] for number in cluster.partitions(topic)}
+    for record in cluster.read(topic, isolation=isolation):
+        by_number[record.partition].append(record)
+    rows = [(Partition(number), [Lane("", _plain(found))]) for number, found in by_number.items()]
+    return draw(topic.removeprefix(cluster.prefix), rows, bounds=False)
 
 
-def draw(records: Iterable[Any], topic: str, partitions: int) -> Picture:
-    """Return the picture of `records` (partition, offset, key, value) of a topic."""
-    by_partition: dict[int, list[Any]] = defaultdict(list)
-    for record in records:
-        by_partition[record.partition].append(record)
-    rows = [_row(number, cells(by_partition[number])) for number in range(partitions)]
-    svg = panel(_TOP + partitions * _ROW + 8, text(_MARGIN + 4, 30, f"Log of {topic}", "title"), *rows)
-    words = [_words(number, by_partition[number]) for number in range(partitions)]
-    counts = Counter({number: len(by_partition[number]) for number in range(partitions)})
-    alt = (
-        f"The log of topic {topic}: "
-        + ", ".join(f"partition {n}: {counts[n]} records" for n in range(partitions))
-        + "."
-    )
-    return Picture(svg, alt, "\n".join([f"Log of {topic}", *words]))
+def _plain(records: Sequence[Any]) -> list[Cell]:
+    return [cell for cell in log_cells.cells(records, 0) if cell.kind != GAP]
 
 
-def cells(records: Sequence[Any]) -> list[Cell]:
-    """Return what fits on one row: all records, or both ends with the number of those between."""
-    drawn = [Cell(record.offset, _text(record.key), _text(record.value)) for record in records]
-    if len(drawn) <= _FITTING:
-        return drawn
-    head, tail = _FITTING // 2, _FITTING - _FITTING // 2 - 1
-    return [*drawn[:head], Cell(None, "", f"{len(drawn) - head - tail} more"), *drawn[-tail:]]
+def look(cluster: Any, topic: str, *, committed: bool) -> list[Partition]:
+    """Return all partitions of `topic` as they are now; one without a leader has no offsets."""
+    return [_look(cluster, topic, number, committed) for number in cluster.partitions(topic)]
 
 
-def _text(data: bytes | None) -> str:
-    if data is None:
-        return ""
+def _look(cluster: Any, topic: str, number: int, committed: bool) -> Partition:
+    if cluster.leader(topic, number) is None:
+        return Partition(number)
+    offsets = _settled(cluster, topic, number)
+    records = [record for record in cluster.log(topic, number) if record.offset < offsets.log_end]
+    if not committed:
+        return Partition(number, records, offsets)
+    visible = cluster.read(topic, isolation="read_committed", partition=number)
+    return Partition(number, records, offsets, frozenset(record.offset for record in visible))
+
+
+def _settled(cluster: Any, topic: str, number: int) -> Any:
+    """Return the offsets once the followers have what the leader has, or as they are after a moment."""
     try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return "0x" + data.hex()
+        return wait_until(
+            "the high watermark is at the log's end",
+            lambda: cluster.offsets(topic, number),
+            lambda offsets: offsets.high_watermark == offsets.log_end,
+            timeout=SETTLE_S,
+        )
+    except TimeoutError:
+        return cluster.offsets(topic, number)
 
 
-def _words(number: int, records: Sequence[Any]) -> str:
-    shown = [f"{c.offset}: {_pair(c)}" if c.offset is not None else f"({c.value})" for c in cells(records)]
-    return f"  partition {number}: {', '.join(shown) or '(empty)'}"
-
-
-def _pair(cell: Cell) -> str:
-    return f"{cell.key}={cell.value}" if cell.key else cell.value
-
-
-def _row(number: int, drawn: Sequence[Cell]) -> Node:
-    y = float(_TOP + number * _ROW)
-    label = text(_MARGIN + 4, y + _HEIGHT / 2 + 5, f"partition {number}", "muted")
-    left = _LABEL + _MARGIN
-    ground = tag(
-        "rect", x=left - 4.0, y=y - 4, width=_FITTING * _CELL + 6, height=_HEIGHT + 8, rx=7, class_="lane"
-    )
-    boxes = [_cell(left + at * _CELL, y, cell) for at, cell in enumerate(drawn)]
-    empty = None if drawn else text(left + 10, y + _HEIGHT / 2 + 5, "empty", "small muted")
-    return tag("g", label, ground, empty, *boxes)
-
-
-def _cell(x: float, y: float, cell: Cell) -> Node:
-    if cell.offset is None:
-        return text(x + _CELL / 2 - 2, y + _HEIGHT / 2 + 5, cell.value, "small muted middle")
-    offset = str(cell.offset)
-    beside = 14 + 8 * len(offset)
-    return tag(
-        "g",
-        tag("rect", x=x, y=y, width=_CELL - 5, height=_HEIGHT, rx=5, class_="record-box"),
-        text(x + 8, y + 18, offset, "small muted"),
-        text(x + beside, y + 18, fit(cell.key, _CELL - 8 - beside), "mono record-ink bold"),
-        text(x + 8, y + 39, fit(cell.value, _CELL - 18), "mono"),
-    )
+def lanes(
+    found: Partition, levels: Sequence[str], names: Mapping[int, str] | None = None, *, marks: bool = True
+) -> list[Lane]:
+    """Return the lanes of a partition: one for each of `levels`, empty without a leader."""
+    if found.offsets is None:
+        return []
+    start, stable, high, _ = found.offsets
+    same = log_cells.copies(found.records) if marks else {}
+    drawn = []
+    for level in levels:
+        committed = found.committed if level == "committed" else None
+        notes = same | log_cells.hidden(found.records, high, stable, committed)
+        drawn.append(Lane(level, log_cells.cells(found.records, start, names, notes)))
+    return drawn

@@ -60,6 +60,7 @@ def stylesheet(used: Collection[str] = ()) -> str:
         ".muted{fill:var(--muted)}.small{font-size:12.5px}.bold{font-weight:700}.middle{text-anchor:middle}",
         ".ground{fill:var(--ground)}.lane{fill:var(--lane)}",
         ".dead{fill:var(--lane);stroke:var(--failure);stroke-width:2;stroke-dasharray:7 5}",
+        ".absent{fill:none;stroke:var(--muted);stroke-width:1.5}",
         ".rule{stroke:var(--rule);stroke-width:1;fill:none}",
         ".line{fill:none;stroke-width:2}.dashed{stroke-dasharray:5 4}",
     ]
