@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kafkalab.course.chapter import Chapter, CourseMap
     from kafkalab.course.source import show_source
-    from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.bytes import bytes_view
+    from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.cluster import cluster_picture
     from kafkalab.course.views.compare import bytes_compare
     from kafkalab.course.views.fields import record_batches
