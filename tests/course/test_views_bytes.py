@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from kafka.protocol.producer import ProduceRequest
 from kafka.record.default_records import DefaultRecordBatch
 
-from kafkalab.course.cards import Picture
 from kafkalab.course.markup import html, xml
 from kafkalab.course.views.bytes import MOST_CELLS, bytes_view
 from kafkalab.course.views.compare import bytes_compare
 from kafkalab.course.views.fields import Field, is_request, parse, record_batches
 from kafkalab.course.views.folding import condense
+from kafkalab.course.views.live import Explorer
 from kafkalab.producer.compression import compressor
 from kafkalab.producer.record_batch import (
     NOBODY,
@@ -131,7 +131,7 @@ def test_no_bytes_at_all_make_it_raise(raw: bytes, data: st.DataObject) -> None:
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(changed[: data.draw(st.integers(0, len(changed)))])
     assert_tiled(cut)
-    xml(bytes_view(cut).svg)
+    xml(bytes_view(cut).picture.svg)
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_no_bytes_at_all_make_it_raise(raw: bytes, data: st.DataObject) -> None:
 def test_what_is_wrong_is_marked(change: Any, field: str, why: str) -> None:
     raw = change(batch(simple()))
     assert re.search(why, faults(raw)[field])
-    assert "✕ " + field in "".join(bytes_view(raw).svg.itertext())
+    assert "✕ " + field in "".join(bytes_view(raw).picture.svg.itertext())
     assert f"WRONG {field}" in bytes_view(raw).equivalent
 
 
 def test_a_check_can_point_at_a_byte() -> None:
     raw = batch(simple())
-    picture = bytes_view(raw, wrong={COUNT_AT + 3: "there are three records"})
-    assert "WRONG record count = 2 - there are three records" in picture.equivalent
+    view = bytes_view(raw, wrong={COUNT_AT + 3: "there are three records"})
+    assert "WRONG record count = 2 - there are three records" in view.equivalent
     with pytest.raises(LookupError, match=f"byte {len(raw)}; there are only {len(raw)} bytes"):
         bytes_view(raw, wrong={len(raw): "beyond"})
 
@@ -167,8 +167,8 @@ def test_what_differs_between_runs_is_masked() -> None:
     other = request(13, [batch(simple(at=NOON + 999), ProducerState(8123, 0, 5))])
     other = other.replace(bytes.fromhex("1234567812345678"), bytes.fromhex("8765432187654321"))
     assert one != other
-    assert html(bytes_view(one).markup) == html(bytes_view(other).markup)
-    assert html(bytes_view(one, mask=False).markup) != html(bytes_view(other, mask=False).markup)
+    assert stored(bytes_view(one)) == stored(bytes_view(other))
+    assert stored(bytes_view(one, mask=False)) != stored(bytes_view(other, mask=False))
     assert "producer id = -1" in bytes_view(batch(simple())).equivalent, (
         "nobody's id is the same in every run"
     )
@@ -180,7 +180,7 @@ def test_compressed_records_are_masked_whatever_their_size(codec: str) -> None:
     records = [(NOON, None, ALPHABET * (1 + number % 7) + b"%d" % number, ()) for number in range(40)]
     one, other = (request(9, [batch(records, codec=codec, level=level)]) for level in levels)
     assert (len(one) == len(other)) == (codec == "snappy")
-    assert html(bytes_view(one).markup) == html(bytes_view(other).markup)
+    assert stored(bytes_view(one)) == stored(bytes_view(other))
     assert (
         f"40 records, {len(encode_records(records))} bytes unpacked; smaller: True"
         in bytes_view(one).equivalent
@@ -191,11 +191,11 @@ def test_compressed_records_are_masked_whatever_their_size(codec: str) -> None:
 def test_a_thousand_records_are_drawn_quickly_and_stored_small() -> None:
     raw = batch(simple(1_000, value=b"x" * 100))
     began = time.perf_counter()
-    picture = bytes_view(raw)
-    bundle = picture._repr_mimebundle_()
+    view = bytes_view(raw)
+    bundle = view.static()._repr_mimebundle_()
     assert time.perf_counter() - began < 1
     assert sum(len(part) for part in bundle.values()) < 100_000
-    assert "records 2 to 998" in picture.equivalent
+    assert "records 2 to 998" in view.equivalent
 
 
 def test_in_a_long_batch_the_wrong_record_is_not_left_out() -> None:
@@ -217,8 +217,8 @@ def test_batches_of_one_request_are_folded_each_for_itself() -> None:
 
 def test_words_stay_in_their_columns() -> None:
     long = [(NOON, b"k" * 50, "ä".encode() * 99, [("h" * 40, b"x")])]
-    for picture in (bytes_view(request(9, [batch(long)])), bytes_compare(batch(long), batch(simple(1)))):
-        for group in ET.fromstring(xml(picture.svg)).iter("{http://www.w3.org/2000/svg}g"):
+    for view in (bytes_view(request(9, [batch(long)])), bytes_compare(batch(long), batch(simple(1)))):
+        for group in ET.fromstring(xml(view.picture.svg)).iter("{http://www.w3.org/2000/svg}g"):
             assert_no_overlap(group)
 
 
@@ -235,22 +235,24 @@ def assert_no_overlap(group: ET.Element) -> None:
     assert spans[-1][1] <= 850
 
 
-def lines(picture: Picture) -> list[str]:
-    return [line.strip() for line in picture.equivalent.splitlines()]
+def stored(view: Explorer) -> str:
+    return html(view.static().markup)
+
+
+def lines(view: Explorer) -> list[str]:
+    return [line.strip() for line in view.equivalent.splitlines()]
 
 
 def test_an_idempotent_batch_differs_in_three_fields() -> None:
-    picture = bytes_compare(
-        batch(simple()), batch(simple(), ProducerState(4000, 0, 5)), ("plain", "idempotent")
-    )
-    told = lines(picture)
+    view = bytes_compare(batch(simple()), batch(simple(), ProducerState(4000, 0, 5)), ("plain", "idempotent"))
+    told = lines(view)
     assert told[0] == "plain and idempotent: 3 fields differ"
     assert [line for line in told if "DIFFERENT" in line] == [
         "DIFFERENT producer id: -1 | (varies)",
         "DIFFERENT producer epoch: -1 | 0",
         "DIFFERENT base sequence: -1 | 5",
     ]
-    assert xml(picture.svg).count("≠") == 3
+    assert xml(view.picture.svg).count("≠") == 3
     assert told[-1] == f"plain: {len(batch(simple()))} bytes; idempotent: {len(batch(simple()))} bytes"
 
 
@@ -274,7 +276,24 @@ def test_a_record_more_is_shown_on_one_side() -> None:
 
 
 def test_long_values_show_their_beginning() -> None:
-    picture = bytes_view(batch(simple(1, value=b"0123456789")))
-    shown = [line for line in lines(picture) if ": value = " in line]
+    view = bytes_view(batch(simple(1, value=b"0123456789")))
+    shown = [line for line in lines(view) if ": value = " in line]
     assert shown[0].split(":")[0].count(" ") == MOST_CELLS
     assert "…" in shown[0]
+
+
+def test_the_live_form_hides_nothing_and_links_every_byte() -> None:
+    raw = batch(simple(), ProducerState(4000, 0, 5))
+    view = bytes_view(raw)
+    assert "Bytes 43 to 50, producer id = 4000: who wrote it; -1: not idempotent" in view.details
+    assert bytes.fromhex(view.bytes) == raw
+    linked = [at for part, start, end in view.ranges for at in range(start, end)]
+    assert linked == list(range(len(raw)))
+    assert all(f"@{start} " in view.equivalent for _, start, _ in view.ranges)
+
+
+def test_a_long_dump_is_cut() -> None:
+    raw = batch(simple(100))
+    view = bytes_view(raw)
+    assert len(view.bytes) // 2 + view.left_out == len(raw)
+    assert len(view.bytes) <= 2 * 512

@@ -6,10 +6,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from kafkalab.course.cards import Picture
 from kafkalab.course.markup import html, xml
 from kafkalab.course.views import sequence
 from kafkalab.course.views.exchange import MOST_LINES, Message, tell
+from kafkalab.course.views.live import Explorer
 from kafkalab.course.views.sequence import Gap, sequence_diagram
 from kafkalab.faults.frames import PartitionSeen
 from kafkalab.faults.recorder import Frame
@@ -59,8 +59,12 @@ def messages(wire: Wire) -> list[Message]:
     return tell(wire.frames, wire.frames)
 
 
-def lines(picture: Picture) -> list[str]:
-    return [line.strip() for line in picture.equivalent.splitlines()[1:]]
+def stored(view: Explorer) -> str:
+    return html(view.static().markup)
+
+
+def lines(view: Explorer) -> list[str]:
+    return [line.strip() for line in view.equivalent.splitlines()[1:]]
 
 
 def lost_answer() -> Wire:
@@ -93,7 +97,7 @@ def test_what_is_lost_ends_at_the_proxy_in_a_cross() -> None:
     proxy = lanes.ends(told[3])[1]
     assert [lanes.ends(each) for each in told[2:5]] == [(client, broker), (broker, proxy), (client, broker)]
     assert client < proxy < broker
-    svg = xml(sequence_diagram(wire.frames).svg)
+    svg = xml(sequence_diagram(wire.frames).picture.svg)
     assert svg.count("failure-line thick") == 1
     assert svg.count("dashed") >= 2, "the retry and the line of the new connection"
 
@@ -149,9 +153,9 @@ def test_brokers_that_nobody_assigned_need_no_name() -> None:
     one, other = Wire(), Wire()
     one.exchange(0, broker=1)
     other.exchange(0, broker=3)
-    pictures = [sequence_diagram(wire.frames, brokers="together") for wire in (one, other)]
-    assert xml(pictures[0].svg) == xml(pictures[1].svg)
-    assert pictures[0].equivalent == pictures[1].equivalent
+    views = [sequence_diagram(wire.frames, brokers="together") for wire in (one, other)]
+    assert xml(views[0].picture.svg) == xml(views[1].picture.svg)
+    assert views[0].equivalent == views[1].equivalent
     with pytest.raises(ValueError, match="brokers='none'"):
         sequence_diagram(one.frames, brokers="none")
 
@@ -177,7 +181,7 @@ def test_a_request_for_many_partitions_says_how_many_more() -> None:
 def test_equal_input_gives_equal_bytes_and_no_time() -> None:
     first, second = lost_answer(), lost_answer()
     assert first.frames[0].at != second.frames[0].at
-    assert html(sequence_diagram(first.frames).markup) == html(sequence_diagram(second.frames).markup)
+    assert stored(sequence_diagram(first.frames)) == stored(sequence_diagram(second.frames))
 
 
 def test_a_long_recording_keeps_its_ends_and_what_went_wrong() -> None:
@@ -197,7 +201,7 @@ def test_a_thousand_messages_are_drawn_quickly_and_stored_small() -> None:
     for number in range(500):
         wire.exchange(number, fate="dropped")
     began = time.perf_counter()
-    bundle = sequence_diagram(wire.frames)._repr_mimebundle_()
+    bundle = sequence_diagram(wire.frames).static()._repr_mimebundle_()
     assert time.perf_counter() - began < 1
     assert sum(len(part) for part in bundle.values()) < 100_000
 
@@ -206,7 +210,28 @@ def test_labels_stay_between_the_lanes() -> None:
     wire = Wire()
     for client in ("one-with-a-very-long-name-indeed", "b", "c"):
         wire.exchange(0, client_id=client, error=NOT_ENOUGH_REPLICAS, broker=1)
-    for node in ET.fromstring(xml(sequence_diagram(wire.frames).svg)).iter("{http://www.w3.org/2000/svg}g"):
+    for node in ET.fromstring(xml(sequence_diagram(wire.frames).picture.svg)).iter(
+        "{http://www.w3.org/2000/svg}g"
+    ):
         for label in node.findall("{http://www.w3.org/2000/svg}text"):
             if "mono" in str(label.get("class")):
                 assert float(str(label.get("x"))) + 7.6 * len(str(label.text)) < 452
+
+
+def test_the_live_form_tells_milliseconds_of_every_message_drawn() -> None:
+    view = sequence_diagram(lost_answer().frames)
+    assert len(view.details) == 6
+    assert view.details[0].startswith("0.0 ms: me -> broker 2: Produce; orders-0 (p1, 0, 0) 1 record")
+    assert view.details[1].endswith(" ms after its request; 100 bytes")
+    assert " ms" not in view.equivalent
+
+
+def test_in_a_long_recording_details_belong_to_the_messages_drawn() -> None:
+    wire = Wire()
+    for number in range(500):
+        wire.exchange(number)
+    view = sequence_diagram(wire.frames)
+    parts = {int(node.get("data-part", -1)) for node in view.picture.svg.iter()} - {-1}
+    assert parts == set(range(len(view.details)))
+    assert "seq" not in view.details[-1]
+    assert "base offset 499" in view.details[-1]

@@ -15,10 +15,11 @@ from kafkalab.course.cards import Picture
 from kafkalab.course.markup import Node, tag
 from kafkalab.course.views.fields import COMPRESSED, RECORDS_SIZE, Field, is_request, parse
 from kafkalab.course.views.folding import condense, mark
+from kafkalab.course.views.live import Explorer
 from kafkalab.course.views.style import WIDTH, fit, panel, text
 
 VARIES = "(varies)"
-MOST_CELLS = 8
+MOST_CELLS, MOST_BYTES = 8, 512
 CELL, ROW, TOP = 23.0, 23, 64
 _AT, _HEX, _NAME, _VALUE, _MEANING, _END = 46.0, 58.0, 252.0, 440.0, 568.0, 848.0
 MONO, SMALL = 7.7, 6.6
@@ -45,10 +46,19 @@ class Line(NamedTuple):
         value = f" = {self.value}" if self.value else ""
         return f"{indent}@{self.offset} {' '.join(self.cells)}: {sign}{field.name}{value}{meaning}"
 
+    @property
+    def detail(self) -> str:
+        """All there is to say of the field, for the live form."""
+        field = self.field
+        what = f"{field.name} = {self.value}" if self.value else field.name
+        meaning = f": {field.meaning}" if field.meaning else ""
+        where = f"Bytes {field.start} to {field.end - 1}" if field.size > 1 else f"Byte {field.start}"
+        return f"{where}, {what}{meaning}" if field.leaf else f"{what}{meaning}"
+
 
 def bytes_view(
     raw: bytes, title: str = "", *, mask: bool = True, wrong: Mapping[int, str] | None = None
-) -> Picture:
+) -> Explorer:
     """Return a record batch, or a whole request (with its size in front), as annotated hex.
 
     `raw` may come from `encode_batch`, or from a proxy: FaultProxy(..., record=Recorder(keep=True)) keeps the
@@ -59,7 +69,15 @@ def bytes_view(
     a time difference of 64 ms takes two bytes.
     """
     title = title or ("A request" if is_request(raw) else "A record batch")
-    return draw(tell(bytes(raw), condense(mark(parse(raw), wrong or {})), masked=mask), title)
+    fields = condense(mark(parse(raw), wrong or {}))
+    return Explorer(
+        draw(tell(raw, fields, masked=mask), title),
+        [line.detail for line in tell(raw, fields, masked=False)],
+        "field",
+        bytes=raw[:MOST_BYTES].hex(),
+        left_out=max(len(raw) - MOST_BYTES, 0),
+        ranges=[(part, field.start, field.end) for part, field in enumerate(fields) if field.leaf],
+    )
 
 
 def tell(raw: bytes, fields: Sequence[Field], *, masked: bool = True) -> list[Line]:

@@ -16,6 +16,7 @@ from kafkalab.course.markup import Node, tag
 from kafkalab.course.views.bytes import CELL, MONO, MOST_CELLS, ROW, SMALL, TOP, Line, hex_boxes, tell
 from kafkalab.course.views.fields import COMPRESSED, parse
 from kafkalab.course.views.folding import RECORDS, SHOWN_RECORDS, condense
+from kafkalab.course.views.live import Explorer
 from kafkalab.course.views.style import WIDTH, fit, panel, text
 
 _NAME, _LEFT, _RIGHT, _END = 34.0, 190.0, 524.0, 850.0
@@ -45,13 +46,15 @@ class Pair(NamedTuple):
 
 def bytes_compare(
     left: bytes, right: bytes, titles: tuple[str, str] = ("before", "after"), *, mask: bool = True
-) -> Picture:
+) -> Explorer:
     """Return two record batches (or requests) field by field, those that differ marked; see `bytes_view`."""
     before, after = parse(left), parse(right)
     packed = any(field.name == COMPRESSED for field in (*before, *after))
     most = 0 if packed else SHOWN_RECORDS
-    lines = tell(left, condense(before, most), masked=mask), tell(right, condense(after, most), masked=mask)
-    return draw(match(*lines), titles, _sizes(left, right, titles, exact=not (packed and mask)))
+    sides = (left, condense(before, most)), (right, condense(after, most))
+    pairs, exact = (match(*(tell(*side, masked=masked) for side in sides)) for masked in (mask, False))
+    picture = draw(pairs, titles, _sizes(left, right, titles, exact=not (packed and mask)))
+    return Explorer(picture, [_words(pair).strip() for pair in exact], "field")
 
 
 def match(left: Sequence[Line], right: Sequence[Line]) -> list[Pair]:

@@ -52,6 +52,11 @@ class Message(NamedTuple):
         return self.frame.direction == "request"
 
     @property
+    def tells_more(self) -> bool:
+        """Whether something went wrong with it, or went wrong before."""
+        return self.failed or self.retry or bool(self.note)
+
+    @property
     def lost(self) -> bool:
         """Whether it ended at the proxy."""
         return self.frame.fate in LOST

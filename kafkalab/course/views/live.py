@@ -7,13 +7,16 @@ Leaves out: what each script does (assets/*.js).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import traitlets
 
-from kafkalab.course.cards import Shown
-from kafkalab.course.markup import html
+from kafkalab.course.cards import Picture, Shown
+from kafkalab.course.markup import html, xml
+from kafkalab.course.views.style import COLOURS
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
@@ -33,3 +36,46 @@ class LiveView(anywidget.AnyWidget):
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
         return {**data, "text/plain": shown.text, "text/html": html(shown.markup)}, metadata
+
+
+class Explorer(LiveView):
+    """A picture whose parts can be pointed at, and gone through with a slider.
+
+    Elements of the picture with `data_part=n` belong to part n; `details[n]` says in words what it is, with
+    what is measured. `unfolds` hides, while stepping, the parts that come later. `noun` is what one part is
+    called. `bytes` (in hex; `left_out` more are not there) and its `ranges` (part, start, end) add a dump
+    whose bytes are linked with the parts.
+    """
+
+    _esm = ASSETS / "explore.js"
+    drawing = traitlets.Unicode().tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
+    noun = traitlets.Unicode().tag(sync=True)
+    hint = traitlets.Unicode().tag(sync=True)
+    details = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    unfolds = traitlets.Bool(default_value=False).tag(sync=True)
+    bytes = traitlets.Unicode().tag(sync=True)
+    left_out = traitlets.Int().tag(sync=True)
+    ranges = traitlets.List(traitlets.Tuple()).tag(sync=True)
+    colours = traitlets.Dict(COLOURS).tag(sync=True)
+
+    def __init__(self, picture: Picture, details: Sequence[str], noun: str, **more: Any) -> None:
+        self.picture = picture
+        hint = f"Point at a {noun}, or go through them with the slider."
+        super().__init__(
+            drawing=xml(picture.svg),
+            alt=picture.alt,
+            noun=noun.capitalize(),
+            hint=hint,
+            details=list(details),
+            **more,
+        )
+
+    @property
+    def equivalent(self) -> str:
+        """The picture in words."""
+        return self.picture.equivalent
+
+    def static(self) -> Picture:
+        """Return the picture, as it is in every run."""
+        return self.picture

@@ -9,12 +9,14 @@ cross at the proxy. Long recordings show their ends, and every message that was 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kafkalab.course.cards import Picture
 from kafkalab.course.markup import Node, tag
 from kafkalab.course.views.exchange import Message, choose, tell
+from kafkalab.course.views.live import Explorer
 from kafkalab.course.views.style import WIDTH, arrow, badge, cross, fit, panel, text
 
 MOST_ROWS = 60
@@ -53,7 +55,7 @@ def sequence_diagram(
     topic: str | None = None,
     brokers: str = EACH,
     by_broker: bool = False,
-) -> Picture:
+) -> Explorer:
     """Return the diagram of what `proxy` recorded: FaultProxy(..., record=True), or its list of frames.
 
     `client` (one client id or several), `apis` (None: all) and `topic` choose messages. `brokers="together"`
@@ -78,27 +80,51 @@ def sequence_diagram(
         )
     if by_broker:
         chosen.sort(key=lambda frame: (frame.client_id, frame.broker))
-    return draw(tell(chosen, recording), title or "Who said what to whom", brokers)
+    messages = tell(chosen, recording)
+    picture = draw(messages, title or "Who said what to whom", brokers)
+    return Explorer(picture, details(messages), "message", unfolds=True)
+
+
+def details(messages: Sequence[Message]) -> list[str]:
+    """Return what the live form says of each message drawn: when it was, and all that is in it."""
+    start = messages[0].frame.at
+    asked: dict[tuple[int, int], float] = {}
+    told = {}
+    for number, message in enumerate(messages):
+        frame = message.frame
+        words = f"{(frame.at - start) * 1000:.1f} ms: {said(message)}"
+        key = frame.connection, frame.correlation_id
+        if message.is_request:
+            asked[key] = frame.at
+        elif key in asked:
+            words += f"; {(frame.at - asked[key]) * 1000:.1f} ms after its request"
+        told[number] = f"{words}; {frame.size} bytes"
+    return [told[at] for at in kept(messages)]
 
 
 class Gap(NamedTuple):
-    """Messages left out, all of which passed and were answered well."""
+    """Messages left out, and how many of them were lost, refused or repeated."""
 
     messages: int
+    wrong: int
 
 
-def shorten(messages: Sequence[Message], most: int = MOST_ROWS) -> list[Message | Gap]:
-    """Return all messages, or the first and last ones with what went wrong between them."""
+def kept(messages: Sequence[Message], most: int = MOST_ROWS) -> list[int]:
+    """Return the places of the messages that are drawn: all, or both ends and what went wrong between."""
     if len(messages) <= most:
-        return list(messages)
+        return list(range(len(messages)))
     ends = most // 3
-    worth = [at for at, each in enumerate(messages) if each.failed or each.note or each.retry]
+    worth = [at for at, each in enumerate(messages) if each.tells_more]
     middle = [at for at in worth if ends <= at < len(messages) - ends][:ends]
-    kept = [*range(ends), *middle, *range(len(messages) - ends, len(messages))]
+    return [*range(ends), *middle, *range(len(messages) - ends, len(messages))]
+
+
+def shorten(messages: Sequence[Message]) -> list[Message | Gap]:
+    """Return the messages that are drawn, with gaps for those left out."""
     rows: list[Message | Gap] = []
-    for before, at in zip([-1, *kept], kept, strict=False):
+    for before, at in itertools.pairwise([-1, *kept(messages)]):
         if at - before > 1:
-            rows.append(Gap(at - before - 1))
+            rows.append(Gap(at - before - 1, sum(each.tells_more for each in messages[before + 1 : at])))
         rows.append(messages[at])
     return rows
 
@@ -201,7 +227,7 @@ def _gap(gap: Gap, y: float, lanes: Lanes) -> Node:
 
 
 def _left_out(gap: Gap) -> str:
-    return f"{gap.messages} more messages, none lost, refused or repeated"
+    return f"{gap.messages} more messages, {gap.wrong or 'none'} of them lost, refused or repeated"
 
 
 def _legend(messages: Sequence[Message]) -> list[str]:
