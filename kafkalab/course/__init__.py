@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kafkalab.course.chapter import Chapter, CourseMap
     from kafkalab.course.source import show_source
+    from kafkalab.course.views.accumulator import accumulator_view
     from kafkalab.course.views.bytes import bytes_view
     from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.cluster import cluster_picture
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Chapter",
     "CourseMap",
+    "accumulator_view",
     "bar_chart",
     "bytes_compare",
     "bytes_view",
@@ -42,6 +44,7 @@ __all__ = [
 _HOMES = {
     "Chapter": "chapter",
     "CourseMap": "chapter",
+    "accumulator_view": "views.accumulator",
     "bar_chart": "views.charts",
     "bytes_compare": "views.compare",
     "bytes_view": "views.bytes",

@@ -41,10 +41,10 @@ class RecordAccumulator:
 
     def __init__(self, config: ProducerConfig, trace: Tracer | None = None) -> None:
         self.config = config
-        self.pool = BufferPool(config.buffer_memory)
         self.wakeup: Callable[[], object] = lambda: None  # the sender puts its own here,
         self.admits: Callable[[ProducerBatch], bool] = lambda _: True  # and its ordering's
         self._trace = trace or SILENCE
+        self.pool = BufferPool(config.buffer_memory, self._trace)
         self._codec = compressor(config.compression_type, config.compression_level)
         self._ratio = CompressionRatioEstimator()
         self._lock = threading.Lock()
@@ -151,7 +151,7 @@ class RecordAccumulator:
         self._queues.setdefault(target, deque()).append(batch)
         self._open[target] = batch
         self._incomplete[batch] = None
-        self._trace("new_batch", **target._asdict(), batch=batch.number)
+        self._trace("new_batch", **target._asdict(), batch=batch.number, limit=limit, reserved=reserved)
         return batch
 
     def _shut(self, batch: ProducerBatch) -> None:

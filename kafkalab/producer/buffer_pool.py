@@ -14,13 +14,16 @@ from collections import deque
 from collections.abc import Callable
 
 from kafkalab.producer.errors import BufferExhaustedError, ProducerClosedError, RecordTooLargeError
+from kafkalab.producer.tracing import SILENCE, Tracer
 
 
 class BufferPool:
-    """`total` bytes, shared."""
+    """`total` bytes, shared; `trace` is told how many, and of waits."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, trace: Tracer = SILENCE) -> None:
         self.total = self.available = total
+        self._trace = trace
+        trace("memory", total=total)
         self._lock = threading.Lock()
         self._queue: deque[threading.Condition] = deque()
         self._closed = False
@@ -62,6 +65,7 @@ class BufferPool:
     def _wait(self, size: int, deadline: float, on_wait: Callable[[], object]) -> None:
         turn = threading.Condition(self._lock)
         self._queue.append(turn)
+        self._trace("memory_wanted", size=size, left=self.available)
         on_wait()
         try:
             served = turn.wait_for(
@@ -71,6 +75,7 @@ class BufferPool:
         finally:
             self._queue.remove(turn)
             self._wake_first()
+        self._trace("memory_given" if served and not self._closed else "memory_refused", size=size)
         if self._closed:
             raise ProducerClosedError("the producer was closed while this record waited for memory")
         if not served:

@@ -128,6 +128,7 @@ class Producer:
             if self._in_transaction is not None:
                 self._in_transaction.note_failure(error)
             future = failed(topic, partition, error)
+            self._tell("refused", number, error=type(error).__name__)
         if number is not None and self.interceptors:
             future.add_done_callback(self._tell_interceptors)
         return future
@@ -255,7 +256,8 @@ class Producer:
             movable = partitions if key is None and partition is None else None
             future = self._open_batch(target, record, movable, deadline or self._deadline())
         if number is not None:
-            self._tell("appended", number, **future.target._asdict(), batch=future.batch)
+            size = record_size(body_size(record))
+            self._tell("appended", number, **future.target._asdict(), batch=future.batch, size=size)
         return future
 
     def _open_batch(
@@ -277,7 +279,7 @@ class Producer:
             f"which has {list(partitions)}: return one of these numbers"
         )
 
-    def _tell(self, name: str, number: int, **data: Any) -> None:
+    def _tell(self, name: str, number: int | None, **data: Any) -> None:
         if self._trace is not None:
             self._trace(name, record=number, **data)
 

@@ -4,12 +4,14 @@ A trace is any callable `trace(name, **data)`. `Producer(trace=...)` hands it to
 one, a batch costs a few calls of a function that does nothing, and a record none (`kafkalab bench
 profile`). `Trace` is the one that keeps a list.
 
-The life of a record, by event name:
-    caller's thread   send, intercepted, serialized, partitioned, new_batch?, appended
+The life of a record, by event name, after `memory` (how much there is in all):
+    caller's thread   send, intercepted, serialized, partitioned, memory_wanted, memory_given |
+                      memory_refused, new_batch, then appended | refused
     I/O thread        drained, request, response, then completed | failed | retried or split and drained
 and of a transaction: transaction_state, coordinator_request, coordinator_answer.
-The first four are told only to a trace that asks for records; `record` numbers records and `batch`
-numbers batches, both from 0; `appended` says which record went into which batch.
+Memory and a new batch are told where they are needed. What has a `record` is told only to a trace that
+asks for records; `record` numbers records and `batch` numbers batches, both from 0; `appended` says which
+record went into which batch, and how many bytes of it.
 """
 
 from __future__ import annotations

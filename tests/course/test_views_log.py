@@ -11,6 +11,7 @@ from kafkalab.cluster.reading import LogRecord
 from kafkalab.course import log_picture, log_view
 from kafkalab.course.markup import xml
 from kafkalab.course.views import log, log_cells, log_drawing
+from kafkalab.course.views.eliding import fitting
 from kafkalab.course.views.log_cells import Cell, Lane, Partition
 from kafkalab.course.views.style import WIDTH
 
@@ -145,7 +146,7 @@ def test_an_unknown_isolation_is_refused() -> None:
 
 def test_a_long_row_shows_its_ends_and_what_is_noteworthy() -> None:
     row = [Cell("record", n, note="same as 1" if n == 50 else "") for n in range(100)]
-    drawn = log_cells.fitting(row, 9)
+    drawn = fitting(100, 9, log_cells.worth(row))
     assert len(drawn) <= 9
     assert {0, 50, 99} <= set(drawn)
     left_out = sum(int(each.split()[0]) for each in drawn if isinstance(each, str))
@@ -153,8 +154,7 @@ def test_a_long_row_shows_its_ends_and_what_is_noteworthy() -> None:
 
 
 def test_what_stands_at_a_flag_is_drawn() -> None:
-    row = [Cell("record", n) for n in range(100)]
-    assert {39, 40} <= set(log_cells.fitting(row, 8, [39, 40]))
+    assert {39, 40} <= set(fitting(100, 8, [39, 40]))
 
 
 @pytest.mark.parametrize(

@@ -151,31 +151,7 @@ def hidden(
     return found
 
 
-def fitting(row: Sequence[Cell], room: int, needed: Collection[int] = ()) -> list[int | str]:
-    """Return the indices of the cells to draw, and "94 more" for those between, `room` in all.
-
-    Both ends are drawn, then what is `needed` (indices), what is noteworthy, and the rest from both ends.
-    """
-    if len(row) <= room:
-        return list(range(len(row)))
-    last = len(row) - 1
-    ends = [n for pair in zip(range(last), range(last, 0, -1), strict=True) for n in pair]
+def worth(row: Sequence[Cell], needed: Iterable[int] = ()) -> list[int]:
+    """Return the indices of what should be drawn even of a long row: `needed`, notes, markers and gaps."""
     noteworthy = sorted((n for n, cell in enumerate(row) if cell.noteworthy), key=lambda n: not row[n].note)
-    wanted = [0, last, *(n for n in needed if 0 <= n <= last), *noteworthy, *ends]
-    kept: set[int] = set()
-    for index in dict.fromkeys(wanted):
-        if len(_with_gaps(kept | {index}, last)) <= room:
-            kept.add(index)
-    return _with_gaps(kept, last)
-
-
-def _with_gaps(kept: Collection[int], last: int) -> list[int | str]:
-    drawn: list[int | str] = []
-    expected = 0
-    for index in [*sorted(kept), last + 1]:
-        left_out = index - expected
-        if left_out:  # one cell takes no more room than the note that it is left out
-            drawn.append(expected if left_out == 1 else f"{left_out} more")
-        drawn.append(index)
-        expected = index + 1
-    return drawn[:-1]
+    return [*needed, *noteworthy]

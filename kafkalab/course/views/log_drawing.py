@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from kafkalab.course.cards import Picture
 from kafkalab.course.markup import Node, tag
+from kafkalab.course.views.eliding import fitting
 from kafkalab.course.views.log_cells import (
     ABOVE,
     GAP,
@@ -20,7 +21,7 @@ from kafkalab.course.views.log_cells import (
     Cell,
     Lane,
     Partition,
-    fitting,
+    worth,
 )
 from kafkalab.course.views.style import WIDTH, fit, panel, text
 
@@ -121,7 +122,7 @@ def _words(number: int, row: Sequence[Lane], stand: Sequence[Flag]) -> list[str]
         return [f"  partition {number}: ({NO_LEADER})"]
     said = []
     for lane in row:
-        cells = [_at(lane.cells, each) for each in fitting(lane.cells, 12)]
+        cells = [_at(lane.cells, each) for each in fitting(len(lane.cells), 12, worth(lane.cells))]
         name = f"partition {number}" + (f", read_{lane.name}" if lane.name else "")
         said.append(f"  {name}: {', '.join(cell.words() for cell in cells) or '(empty)'}")
     return [*said, *([f"    {', '.join(flag.words() for flag in stand)}"] if stand else [])]
@@ -143,7 +144,7 @@ def _partition(
         return tag("g", name, _ground(y, size), said), size.height
     needed = dict.fromkeys(near for flag in stand for near in (flag.left - 1, flag.left))
     telling = max((lane.cells for lane in row), key=lambda cells: sum(bool(cell.note) for cell in cells))
-    picked = fitting(telling, size.room * _ROWS, needed)
+    picked = fitting(len(telling), size.room * _ROWS, worth(telling, needed))
     chunks = [picked[at : at + size.room] for at in range(0, len(picked), size.room)] or [[]]
     parts, bottom = [name], y
     for chunk in chunks:

@@ -67,7 +67,7 @@ def stylesheet(used: Collection[str] = ()) -> str:
     for kind in KINDS:
         rules += [
             f".{kind}-box{{fill:var(--{kind}-wash);stroke:var(--{kind});stroke-width:1.5}}",
-            f".{kind}-badge{{fill:var(--{kind})}}.{kind}-line{{stroke:var(--{kind})}}.{kind}-ink{{fill:var(--{kind})}}",
+            f".{kind}-wash{{fill:var(--{kind}-wash)}}.{kind}-badge{{fill:var(--{kind})}}.{kind}-line{{stroke:var(--{kind})}}.{kind}-ink{{fill:var(--{kind})}}",
         ]
     rules.append(".on-badge{fill:var(--ground);font-size:12.5px;font-weight:700;text-anchor:middle}")
     rules += [f".{name}{{{rule}}}" for name, rule in OPTIONAL.items() if name in used]
