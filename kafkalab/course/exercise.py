@@ -71,6 +71,7 @@ class Exercise:
     wrong: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
 
+RAISED = "Your code, or what it led to, raised"
 NOT_ATTEMPTED = Result("not attempted", "Replace the ... in the cell above, run it, then check again.")
 
 
@@ -84,7 +85,7 @@ def judge(exercise: Exercise, answer: Any, bench: Bench) -> Result:
     try:
         return exercise.check(answer() if isinstance(answer, type) else answer, bench)
     except Exception as error:  # noqa: BLE001 - whatever a learner's code raises is the finding
-        return Result("wrong", f"Your code, or what it led to, raised {type(error).__name__}: {error}")
+        return Result("wrong", f"{RAISED} {type(error).__name__}: {error}")
 
 
 def unattempted(answer: Any, method: str) -> bool:

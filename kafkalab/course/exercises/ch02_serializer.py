@@ -9,11 +9,12 @@ from typing import Any
 from kafkalab.course.exercise import Bench, Exercise, Result
 from kafkalab.producer import Producer
 
-ORDERS: tuple[tuple[dict[str, Any], bytes], ...] = (
+ORDERS: tuple[tuple[dict[str, Any] | None, bytes | None], ...] = (
     ({"city": "Oslo", "amount": 3}, b'{"amount":3,"city":"Oslo"}'),
     ({"amount": 3, "city": "Oslo"}, b'{"amount":3,"city":"Oslo"}'),
     ({"city": "K\u00f8benhavn"}, '{"city":"K\u00f8benhavn"}'.encode()),
     ({}, b"{}"),
+    (None, None),  # not for the serializer to see
 )
 
 
@@ -50,16 +51,18 @@ def judge(records: Sequence[Any]) -> Result:
     return Result("correct", "The log holds exactly the expected bytes; equal orders have equal bytes.")
 
 
-def _difference(value: bytes | None, expected: bytes) -> str:
+def _difference(value: bytes | None, expected: bytes | None) -> str:
     if value is None:
         return "The log holds a null value, which means 'deleted' in a compacted topic."
+    if expected is None:
+        return "This record was sent without a value; the log holds one."
     pairs = zip(value, expected, strict=False)
     at = next((n for n, (got, wanted) in enumerate(pairs) if got != wanted), min(len(value), len(expected)))
     here, wanted = value[at : at + 8], expected[at : at + 8]
     return f"Stored and expected bytes differ from byte {at} on: {here!r}, not {wanted!r}."
 
 
-def _where(record: Any, order: dict[str, Any], expected: bytes) -> str:
+def _where(record: Any, order: dict[str, Any] | None, expected: bytes | None) -> str:
     return f"offset {record.offset}: order {order!r}\n  stored   {record.value!r}\n  expected {expected!r}"
 
 
