@@ -22,6 +22,7 @@ from kafkalab.course.cards import Shown, card, display, paragraph
 from kafkalab.course.markup import html, tag
 from kafkalab.course.progress import Progress
 from kafkalab.course.source import show_source
+from kafkalab.course.views.live import LiveView
 
 Status = Literal["correct", "wrong", "not attempted"]
 TITLES = {"correct": "Correct", "wrong": "Not yet", "not attempted": "Not attempted yet"}
@@ -30,11 +31,15 @@ KINDS = {"correct": "correct", "wrong": "wrong", "not attempted": "neutral"}
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found; `message` says what to look at, `record` shows the one that is wrong."""
+    """What a check found; `message` says what to look at, `record` shows the one that is wrong.
+
+    `view` is a picture that points at it, such as `bytes_view(raw, wrong={62: "..."})`: shown under the card.
+    """
 
     status: Status
     message: str
     record: str = ""
+    view: Shown | LiveView | None = None
 
     def card(self) -> Shown:
         """Return the result as a notebook shows it."""
@@ -120,6 +125,8 @@ class Sitting:
         if result.status != "not attempted":
             self._progress.put(f"{self.exercise.chapter}/exercise/{self.exercise.name}", result.status)
         display(result.card())
+        if result.view is not None:
+            display(result.view)
 
     def hint(self, number: int | None = None) -> None:
         """Show the next hint, or hint `number` (1 or 2)."""

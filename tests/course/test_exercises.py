@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from kafkalab.course import exercise
+from kafkalab.course.cards import Picture
 from kafkalab.course.exercise import NOT_ATTEMPTED, Bench, Exercise, Result, Sitting
+from kafkalab.course.markup import tag
 
 REGISTRY = exercise.registry()
 IDS = [f"{chapter}-{name}" for chapter, name in REGISTRY]
@@ -117,6 +119,15 @@ class TestSitting:
         sitting.check(None)
         assert [repr(each).split(":")[0] for each in shown] == ["Not yet", "Correct", "Not attempted yet"]
         assert progress.get("01/exercise/x") == "correct"
+
+    def test_a_picture_that_points_at_what_is_wrong_comes_under_the_card(
+        self, fake_cluster: Any, progress: Any, shown: list[Any]
+    ) -> None:
+        view = Picture(tag("svg"), "The byte.", "byte 3 is wrong")
+        result = Result("wrong", "No.", view=view)
+        each = Exercise("01", "x", "p", ("a", "b"), "partition", Tries, lambda answer, bench: result)
+        Sitting(each, fake_cluster, progress).check(Tries())
+        assert [repr(part) for part in shown] == ["Not yet: No.", "byte 3 is wrong"]
 
     def test_hints_come_one_after_the_other_or_by_number(self, sitting: Sitting, shown: list[Any]) -> None:
         for number in (None, None, None, 1):

@@ -13,6 +13,7 @@ const STYLE = `
 .view { font-family: system-ui, sans-serif; font-size: 14px; line-height: 1.5; color: var(--ink);
   background: var(--ground); border-radius: 10px; max-width: 860px; padding-bottom: 8px; }
 svg { display: block; max-width: 100%; height: auto; }
+.picture.tall { max-height: 560px; overflow-y: auto; border-bottom: 1px solid var(--rule); }
 [data-part] { cursor: pointer; }
 .hit { pointer-events: all; }
 .on > .hit, .on > .lane { fill: var(--lane); stroke: var(--request); stroke-width: 2; }
@@ -22,7 +23,7 @@ svg { display: block; max-width: 100%; height: auto; }
 button { font: inherit; padding: 3px 12px; border-radius: 6px; border: 1.5px solid var(--broker);
   background: var(--broker-wash); color: var(--ink); cursor: pointer; }
 button:disabled { opacity: 0.45; cursor: default; }
-button:focus-visible, input:focus-visible { outline: 3px solid var(--request); outline-offset: 2px; }
+button:focus-visible, input:focus-visible, .picture:focus-visible { outline: 3px solid var(--request); outline-offset: 2px; }
 output { display: block; min-height: 3em; padding: 2px 16px; }
 .dump { font: 13px/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace;
   padding: 6px 16px; overflow-x: auto; white-space: pre; }
@@ -32,6 +33,8 @@ output { display: block; min-height: 3em; padding: 2px 16px; }
 `;
 
 const WIDTH = 16;
+const TALL = 700;
+const KEYS = /^(Arrow.*|Home|End|Page.*|Enter| )$/;
 
 // Rows of sixteen bytes, each cut into runs of one part.
 function dump(hex, ranges, leftOut) {
@@ -74,13 +77,25 @@ function followTheme(view, colours) {
   };
 }
 
+function reveal(picture, part) {
+  const [frame, box] = [picture.getBoundingClientRect(), part.getBoundingClientRect()];
+  if (box.top < frame.top) picture.scrollTop -= frame.top - box.top + 40;
+  if (box.bottom > frame.bottom) picture.scrollTop += box.bottom - frame.bottom + 40;
+}
+
 function render({ model, el }) {
   const details = model.get("details");
-  const picture = element("div", { innerHTML: model.get("drawing") });
+  const picture = element("div", { className: "picture", innerHTML: model.get("drawing") });
   const svg = picture.querySelector("svg");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", model.get("alt"));
   const bytes = model.get("bytes");
+  if (Number(svg.getAttribute("height")) > TALL) { // it scrolls by itself, so that slider and words stay in sight
+    picture.classList.add("tall");
+    picture.tabIndex = 0;
+    picture.setAttribute("role", "group");
+    picture.setAttribute("aria-label", "The picture, which scrolls");
+  }
   const says = element("output");
   says.setAttribute("aria-live", "polite");
   const slider = element("input", { type: "range", min: 0, max: details.length, value: 0 });
@@ -98,6 +113,7 @@ function render({ model, el }) {
       part.classList.toggle("on", number === shown);
       part.classList.toggle("later", stepping && model.get("unfolds") && shown > 0 && number > shown);
     });
+    if (stepping && shown) reveal(picture, parts.find((part) => part.classList.contains("on")));
     slider.value = shown;
     const words = shown ? details[shown - 1] : model.get("hint");
     slider.setAttribute("aria-valuetext", words);
@@ -106,13 +122,17 @@ function render({ model, el }) {
     on.disabled = shown === details.length;
   };
   const step = (by) => show(Math.min(Math.max(Number(slider.value) + by, 0), details.length), true);
+  let last = "";
   const point = (event) => {
-    const part = event.target.closest?.("[data-part]");
-    if (part) show(Number(part.dataset.part) + 1, false);
+    const [part, place] = [event.target.closest?.("[data-part]"), `${event.clientX} ${event.clientY}`];
+    if (part && place !== last) show(Number(part.dataset.part) + 1, false); // scrolling is no pointing
+    last = place;
   };
-  view.addEventListener("pointerover", point);
+  view.addEventListener("pointermove", point);
   view.addEventListener("click", point);
   slider.addEventListener("input", () => step(0));
+  // JupyterLab sees the shadow root's host in place of the slider, and would take the arrows for its own.
+  view.addEventListener("keydown", (event) => { if (KEYS.test(event.key)) event.stopPropagation(); });
   back.addEventListener("click", () => step(-1));
   on.addEventListener("click", () => step(1));
   show(0, false);

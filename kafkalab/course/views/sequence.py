@@ -192,6 +192,14 @@ def _row(message: Message, number: int, y: float, lanes: Lanes) -> Node:
     style = "mono failure-ink bold" if message.failed else "mono muted"
     return tag(
         "g",
+        tag(
+            "rect",
+            x=8.0,
+            y=top,
+            width=WIDTH - 16.0,
+            height=_height(message) - 22 * message.anew,
+            class_="hit",
+        ),
         _connection(message, y, lanes) if message.anew else None,
         badge(kind, 24, line - 4, str(number)),
         text(x, line - 8, fit(message.title, room, 8.2), "title"),
