@@ -1,28 +1,15 @@
 // The live form of a picture: point at a part, or go through the parts with the slider, and read what it is.
 //
-// Lives in a shadow root, so that the picture's own style sheet reaches nothing else on the page. Colours come
-// from the course's palette and follow the theme of JupyterLab, or else that of the system. The picture is one
-// image to a screen reader; the slider says its parts.
-function element(name, properties = {}, children = []) {
-  const node = Object.assign(document.createElement(name), properties);
-  node.append(...children);
-  return node;
-}
-
-const STYLE = `
-.view { font-family: system-ui, sans-serif; font-size: 14px; line-height: 1.5; color: var(--ink);
-  background: var(--ground); border-radius: 10px; max-width: 860px; padding-bottom: 8px; }
-svg { display: block; max-width: 100%; height: auto; }
+// The picture is one image to a screen reader; the slider says its parts. A film is drawn anew, by the kernel,
+// for every step.
+const STYLE = `${BASE}
 [data-part] { cursor: pointer; }
 .hit { pointer-events: all; }
 .on > .hit, .on > .lane { fill: var(--lane); stroke: var(--request); stroke-width: 2; }
+.on > rect:not(.hit):not(.lane), .on > circle, .on > polygon { stroke: var(--request); stroke-width: 3; }
 .later { opacity: 0.12; }
 .controls { display: flex; gap: 10px; align-items: center; padding: 6px 16px; }
 .controls input { flex: 1; min-width: 60px; accent-color: var(--request); height: 24px; margin: 0; }
-button { font: inherit; padding: 3px 12px; border-radius: 6px; border: 1.5px solid var(--broker);
-  background: var(--broker-wash); color: var(--ink); cursor: pointer; }
-button:disabled { opacity: 0.45; cursor: default; }
-button:focus-visible, input:focus-visible { outline: 3px solid var(--request); outline-offset: 2px; }
 output { display: block; min-height: 3em; padding: 2px 16px; }
 .dump { font: 13px/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace;
   padding: 6px 16px; overflow-x: auto; white-space: pre; }
@@ -54,32 +41,20 @@ function dump(hex, ranges, leftOut) {
   return box;
 }
 
-function followTheme(view, colours) {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const paint = () => {
-    const light = document.body.dataset.jpThemeLight;
-    const dark = light === undefined ? system.matches : light === "false";
-    const targets = [view, ...view.querySelectorAll("svg")];
-    for (const [name, pair] of Object.entries(colours)) {
-      targets.forEach((target) => target.style.setProperty(`--${name}`, pair[dark ? 1 : 0]));
-    }
-  };
-  const observer = new MutationObserver(paint);
-  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  system.addEventListener("change", paint);
-  paint();
-  return () => {
-    observer.disconnect();
-    system.removeEventListener("change", paint);
-  };
+// Show the model's drawing, in the colours of the one it replaces.
+function draw(picture, model) {
+  const colours = picture.querySelector("svg")?.style.cssText ?? "";
+  picture.innerHTML = model.get("drawing");
+  const svg = picture.querySelector("svg");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", model.get("alt"));
+  svg.style.cssText = colours;
 }
 
 function render({ model, el }) {
   const details = model.get("details");
-  const picture = element("div", { innerHTML: model.get("drawing") });
-  const svg = picture.querySelector("svg");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", model.get("alt"));
+  const picture = element("div");
+  draw(picture, model);
   const bytes = model.get("bytes");
   const says = element("output");
   says.setAttribute("aria-live", "polite");
@@ -104,6 +79,10 @@ function render({ model, el }) {
     says.textContent = words;
     back.disabled = shown === 0;
     on.disabled = shown === details.length;
+    if (model.get("redraws") && model.get("shown") !== shown) {
+      model.set("shown", shown);
+      model.save_changes();
+    }
   };
   const step = (by) => show(Math.min(Math.max(Number(slider.value) + by, 0), details.length), true);
   const point = (event) => {
@@ -115,9 +94,11 @@ function render({ model, el }) {
   slider.addEventListener("input", () => step(0));
   back.addEventListener("click", () => step(-1));
   on.addEventListener("click", () => step(1));
+  const redraw = () => draw(picture, model);
+  model.on("change:drawing", redraw);
   show(0, false);
-  el.attachShadow({ mode: "open" }).append(element("style", { textContent: STYLE }), view);
-  return followTheme(view, model.get("colours"));
+  const end = mount(el, view, model.get("colours"));
+  return () => { model.off("change:drawing", redraw); end(); };
 }
 
 export default { render };
