@@ -146,12 +146,18 @@ def test_cluster_picture_looks_at_the_cluster(fake_cluster: Any) -> None:
     class Status(NamedTuple):
         nodes: list[Node]
 
-    fake_cluster.status = lambda: Status([Node(100, "controller", "running"), Node(1, "broker", "dead")])
+    brokers = [Node(1, "broker", "dead"), Node(2, "broker", "running")]
+    fake_cluster.status = lambda: Status([Node(100, "controller", "running"), *brokers])
     fake_cluster.leader = lambda topic, partition: None
     fake_cluster.isr = lambda topic, partition: [1]
     fake_cluster.replicas = lambda topic, partition: [1, 2]
     words = cluster.cluster_picture(fake_cluster, "orders").equivalent
-    assert words.splitlines()[:2] == ["broker 1 dead", "  orders-0: broker 1 in sync; no leader"]
+    assert words.splitlines()[:2] == [
+        "broker 1 dead; broker 2 running",
+        "  orders-0: broker 1 in sync, broker 2 behind; no leader",
+    ]
+    del brokers[1]
+    assert cluster.cluster_picture(fake_cluster, "orders").equivalent == "broker 1 dead"
 
 
 def test_cluster_says_who_leads_who_is_behind_and_who_is_dead() -> None:

@@ -41,16 +41,6 @@ function dump(hex, ranges, leftOut) {
   return box;
 }
 
-// Show the model's drawing, in the colours of the one it replaces.
-function draw(picture, model) {
-  const colours = picture.querySelector("svg")?.style.cssText ?? "";
-  picture.innerHTML = model.get("drawing");
-  const svg = picture.querySelector("svg");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", model.get("alt"));
-  svg.style.cssText = colours;
-}
-
 function render({ model, el }) {
   const details = model.get("details");
   const picture = element("div");

@@ -40,6 +40,16 @@ function followTheme(view, colours) {
   };
 }
 
+// Show the model's drawing, in the colours of the one it replaces.
+function draw(picture, model) {
+  const colours = picture.querySelector("svg")?.style.cssText ?? "";
+  picture.innerHTML = model.get("drawing");
+  const svg = picture.querySelector("svg");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", model.get("alt"));
+  svg.style.cssText = colours;
+}
+
 // Show `view` in a shadow root of its own; returns what ends it.
 function mount(el, view, colours) {
   // JupyterLab sees the shadow root's host in place of the slider, and would take the arrows for its own.
