@@ -125,10 +125,8 @@ def test_times_are_for_the_live_form_only() -> None:
     assert html(view.picture.markup) == html(plain.picture.markup)
     assert "data-part" not in html(view.picture.markup)
     assert view.drawing.count("data-part") == len(view.details) == 10
-    assert view.details[1] == (
-        "2. Your thread: Interceptors. each may change the record, 1.000 ms after the step before."
-    )
-    assert plain.details[1] == "2. Your thread: Interceptors. each may change the record."
+    assert view.details[1] == ("2. Your thread: Interceptors. each may change the record (1.000 ms later)")
+    assert plain.details[1] == "2. Your thread: Interceptors. each may change the record"
 
 
 def test_a_refused_record_ends_on_the_callers_thread() -> None:

@@ -10,7 +10,7 @@ live form shows the moments, each with the milliseconds since the one before it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kafkalab.course.cards import Picture
@@ -28,7 +28,7 @@ from kafkalab.course.views.batches import (
     told,
 )
 from kafkalab.course.views.eliding import fitting
-from kafkalab.course.views.live import Film
+from kafkalab.course.views.live import Film, later
 from kafkalab.course.views.style import WIDTH, badge, fit, panel, text
 
 _MARGIN, _LABEL, _TOP, _WIDE, _HIGH, _BETWEEN, _ROWS = 16, 112, 104, 140, 86, 16, 8
@@ -54,19 +54,15 @@ def accumulator_view(trace: Any) -> Film:
     state = state_at(changes)
     if not state.batches and not state.refused:
         raise LookupError("The trace knows of no batch; was the producer made with trace=Trace() and used?")
-    said = [f"Step {n} of {len(changes)}: {_told(*pair)}" for n, pair in enumerate(_after(changes), start=1)]
+    pairs = itertools.pairwise([None, *changes])
+    said = [f"Step {n} of {len(changes)}: {_told(*pair)}" for n, pair in enumerate(pairs, start=1)]
     return Film(draw(state), said, "step", lambda n: draw(state_at(changes[: n or None])).svg, hint=_HINT)
-
-
-def _after(changes: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    return itertools.pairwise([None, *changes])
 
 
 def _told(before: Any, event: Any) -> str:
     """Return an event in words, with the time since the one before it where that is known."""
-    times = [getattr(each, "at", None) for each in (before, event)]
-    known = None not in times
-    return told(event.name, event.data) + (f" ({1000 * (times[1] - times[0]):.3f} ms later)" if known else "")
+    wait = later(before, event)
+    return told(event.name, event.data) + (f" ({wait})" if wait else "")
 
 
 def draw(state: State) -> Picture:

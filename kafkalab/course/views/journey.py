@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from kafka.errors import for_code
 
 from kafkalab.course.markup import Node, tag
-from kafkalab.course.views.live import Explorer, exhibit
+from kafkalab.course.views.live import Drawing, Explorer, exhibit, later
 from kafkalab.course.views.style import WIDTH, arrow, badge, fit, panel, text
 
 CALLER, SENDER, BROKER = range(3)
@@ -82,19 +82,8 @@ def journey(trace: Any, *, record: int = 0, batch: int | None = None) -> Explore
     pairs = [(step, event) for event in chosen if (step := tell(event.name, event.data, position))]
     nodes = {event.data["node"] for event in chosen if "node" in event.data}
     broker = f"Broker {nodes.pop()}" if len(nodes) == 1 else LANES[BROKER]
-    times = durations([getattr(event, "at", None) for _, event in pairs])
+    times = [later(*each) for each in itertools.pairwise([None, *(event for _, event in pairs)])]
     return draw([step for step, _ in pairs], what, broker, times)
-
-
-def durations(times: Sequence[float | None]) -> list[str]:
-    """Return in words how long each step came after the one before it; "" where that is unknown."""
-    return [_after(before, at) for before, at in itertools.pairwise([None, *times])]
-
-
-def _after(before: float | None, at: float | None) -> str:
-    if before is None or at is None:
-        return ""
-    return f", {1000 * (at - before):.3f} ms after the step before"
 
 
 def select(events: Iterable[Any], *, record: int | None, batch: int | None) -> list[Any]:
@@ -238,12 +227,13 @@ def draw(
     places = place(told)
     bottom = _TOP + (places[-1].row + 1) * _ROW + 4
     words = [f"{n}. {names[step.lane]}: {step.title}. {step.detail}" for n, step in enumerate(told, start=1)]
-    details = [f"{each}{time}." for each, time in zip(words, times or [""] * len(words), strict=True)]
+    waits = times or [""] * len(words)
+    details = [f"{each} ({wait})" if wait else each for each, wait in zip(words, waits, strict=True)]
     arrows = [_arrow(before, after) for before, after in itertools.pairwise(places)]
     boxes = [_box(n, each, details[n - 1]) for n, each in enumerate(places, start=1)]
     svg = panel(bottom + 40, *_lanes(names, bottom), *arrows, *boxes, _legend(bottom + 22))
     alt = f"The journey of {what} in {len(told)} steps: {', '.join(step.title for step in told)}."
-    return exhibit(svg, alt, "\n".join(words), "step", unfolds=True)
+    return exhibit(Drawing(svg, alt, "\n".join(words)), "step", unfolds=True)
 
 
 def _lanes(names: Sequence[str], bottom: float) -> list[Node]:

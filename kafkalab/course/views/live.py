@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anywidget
 import traitlets
@@ -28,6 +28,12 @@ DETAIL = "data-detail"
 def script(name: str) -> str:
     """Return a view's script, with what all of them share in front of it."""
     return "".join((ASSETS / each).read_text(encoding="utf-8") for each in ("shared.js", name))
+
+
+def later(before: Any, event: Any) -> str:
+    """Return how long `event` came after the one `before` it, such as "0.120 ms later"; "" if unknown."""
+    times: list[Any] = [getattr(each, "at", None) for each in (before, event)]
+    return "" if None in times else f"{1000 * (times[1] - times[0]):.3f} ms later"
 
 
 class LiveView(anywidget.AnyWidget):
@@ -102,11 +108,27 @@ class Film(Explorer):
         self.observe(lambda change: self.set_trait("drawing", xml(draw(change["new"]))), "shown")
 
 
-def exhibit(svg: Node, alt: str, equivalent: str, noun: str, **more: Any) -> Explorer:
-    """Return a picture in whose live form elements with `data_detail` can be pointed at.
+class Drawing(NamedTuple):
+    """A drawing whose elements may say in `data_detail` what they are; `words` say the whole."""
 
-    The static form is drawn without them, so they may say what was measured.
+    svg: Node
+    alt: str
+    words: str
+
+
+def exhibit(drawing: Drawing, noun: str, static: Drawing | None = None, **more: Any) -> Explorer:
+    """Return a picture in whose live form the elements with details can be pointed at.
+
+    The static form is drawn without details, so they may say what was measured; `static` replaces it where
+    the drawing itself differs from run to run.
     """
+    shown, details = _numbered(drawing.svg)
+    picture = Picture(*(static or drawing))
+    return Explorer(picture, details, noun, **({"drawing": shown, "alt": drawing.alt} | more))
+
+
+def _numbered(svg: Node) -> tuple[str, list[str]]:
+    """Take the details out of `svg`; return it with numbered parts in their place, and the details."""
     live = copy.deepcopy(svg)
     details: list[str] = []
     for node, plain in zip(live.iter(), svg.iter(), strict=True):
@@ -115,4 +137,4 @@ def exhibit(svg: Node, alt: str, equivalent: str, noun: str, **more: Any) -> Exp
             del plain.attrib[DETAIL]
             node.set("data-part", str(len(details)))
             details.append(words)
-    return Explorer(Picture(svg, alt, equivalent), details, noun, **({"drawing": xml(live)} | more))
+    return xml(live), details
