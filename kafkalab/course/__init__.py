@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kafkalab.course.views.fields import record_batches
     from kafkalab.course.views.journey import journey
     from kafkalab.course.views.log import log_picture, log_view
+    from kafkalab.course.views.operating import cluster_view
     from kafkalab.course.views.sequence import sequence_diagram
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "bytes_compare",
     "bytes_view",
     "cluster_picture",
+    "cluster_view",
     "journey",
     "line_chart",
     "log_picture",
@@ -49,6 +51,7 @@ _HOMES = {
     "bytes_compare": "views.compare",
     "bytes_view": "views.bytes",
     "cluster_picture": "views.cluster",
+    "cluster_view": "views.operating",
     "journey": "views.journey",
     "line_chart": "views.charts",
     "log_picture": "views.log",

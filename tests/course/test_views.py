@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kafkalab.course.cards import Picture
-from kafkalab.course.markup import xml
+from kafkalab.course.markup import html
 from kafkalab.course.views import cluster, journey, style
+from kafkalab.course.views.live import Explorer
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -17,6 +18,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 class Event(NamedTuple):
     name: str
     data: dict[str, Any]
+
+
+class Timed(NamedTuple):
+    name: str
+    data: dict[str, Any]
+    at: float
 
 
 def life(record: int, batch: int, *, opens: bool = True) -> list[Event]:
@@ -44,14 +51,14 @@ def sent(batch: int, *, error: int = 0, why: str = "linger") -> list[Event]:
 EVENTS = [*life(0, 0), *life(1, 0, opens=False), *life(2, 1), *sent(0)]
 
 
-def root(picture: Picture) -> ET.Element:
-    data = picture._repr_mimebundle_()["text/html"]
+def root(picture: Picture | Explorer) -> ET.Element:
+    data = html((picture if isinstance(picture, Picture) else picture.picture).markup)
     match = re.search(r"base64,([^\"]+)", data)
     assert match is not None
     return ET.fromstring(base64.b64decode(match[1]))
 
 
-def titles(picture: Picture) -> list[str]:
+def titles(picture: Explorer) -> list[str]:
     return [line.split(". ")[1] for line in picture.equivalent.splitlines()]
 
 
@@ -109,7 +116,23 @@ def test_the_picture_has_a_box_a_step_and_no_time_in_it() -> None:
     svg = root(journey.journey(EVENTS))
     boxes = [node for node in svg.iter(f"{SVG}rect") if str(node.get("class")).endswith("-box")]
     assert len(boxes) == 10
-    assert xml(journey.journey(EVENTS).svg) == xml(journey.journey(list(EVENTS)).svg)
+
+
+def test_times_are_for_the_live_form_only() -> None:
+    timed = [Timed(event.name, event.data, at / 1000) for at, event in enumerate(EVENTS)]
+    view = journey.journey(timed)
+    plain = journey.journey(EVENTS)
+    assert html(view.picture.markup) == html(plain.picture.markup)
+    assert "data-part" not in html(view.picture.markup)
+    assert view.drawing.count("data-part") == len(view.details) == 10
+    assert view.details[1] == ("2. Your thread: Interceptors. each may change the record (1.000 ms later)")
+    assert plain.details[1] == "2. Your thread: Interceptors. each may change the record"
+
+
+def test_a_refused_record_ends_on_the_callers_thread() -> None:
+    events = [*life(0, 0)[:1], Event("refused", {"record": 0, "error": "MetadataTimeoutError"})]
+    words = journey.journey(events).equivalent
+    assert words.endswith("2. Your thread: Refused by send(). MetadataTimeoutError")
 
 
 def test_cluster_picture_looks_at_the_cluster(fake_cluster: Any) -> None:
@@ -121,12 +144,18 @@ def test_cluster_picture_looks_at_the_cluster(fake_cluster: Any) -> None:
     class Status(NamedTuple):
         nodes: list[Node]
 
-    fake_cluster.status = lambda: Status([Node(100, "controller", "running"), Node(1, "broker", "dead")])
+    brokers = [Node(1, "broker", "dead"), Node(2, "broker", "running")]
+    fake_cluster.status = lambda: Status([Node(100, "controller", "running"), *brokers])
     fake_cluster.leader = lambda topic, partition: None
     fake_cluster.isr = lambda topic, partition: [1]
     fake_cluster.replicas = lambda topic, partition: [1, 2]
     words = cluster.cluster_picture(fake_cluster, "orders").equivalent
-    assert words.splitlines()[:2] == ["broker 1 dead", "  orders-0: broker 1 in sync; no leader"]
+    assert words.splitlines()[:2] == [
+        "broker 1 dead; broker 2 running",
+        "  orders-0: broker 1 in sync, broker 2 behind; no leader",
+    ]
+    del brokers[1]
+    assert cluster.cluster_picture(fake_cluster, "orders").equivalent == "broker 1 dead"
 
 
 def test_cluster_says_who_leads_who_is_behind_and_who_is_dead() -> None:

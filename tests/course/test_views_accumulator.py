@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kafkalab.course import accumulator_view
-from kafkalab.course.markup import xml
+from kafkalab.course.markup import html
 from kafkalab.course.views import batches
 from kafkalab.producer import Trace
 
@@ -114,15 +114,16 @@ def test_a_thousand_events_are_quick_small_and_the_same() -> None:
     started = time.perf_counter()
     picture = accumulator_view(trace)
     assert time.perf_counter() - started < 1
-    assert len(picture._repr_mimebundle_()["text/html"]) < 100_000
-    assert xml(picture.svg) == xml(accumulator_view(list(trace.events)).svg)
-    assert "4 more partitions" in xml(picture.svg)
+    stored = html(picture.static().markup)
+    assert len(stored) < 100_000
+    assert stored == html(accumulator_view(list(trace.events)).static().markup)
+    assert "4 more partitions" in picture.drawing
 
 
 def test_texts_stay_inside_their_batches(trace: Trace) -> None:
     left(trace, 0, "a very long reason to leave")
     trace("retried", batch=0, error="AnErrorWithAnExtremelyLongNameError", attempt=1)
-    svg = accumulator_view(trace).svg
+    svg = accumulator_view(trace).picture.svg
     boxes = [group for group in svg.iter("g") if len(group.findall("rect")) == 3]
     assert len(boxes) == 4
     for group in boxes:
@@ -130,3 +131,18 @@ def test_texts_stay_inside_their_batches(trace: Trace) -> None:
         right = float(str(box.get("x"))) + float(str(box.get("width")))
         for each in group.findall("text"):
             assert float(str(each.get("x"))) + 6.9 * len(each.text or "") <= right, each.text
+
+
+def test_the_live_form_goes_through_the_trace(trace: Trace) -> None:
+    left(trace, 0)
+    view = accumulator_view(trace)
+    whole, static = view.drawing, html(view.static().markup)
+    assert len(view.details) == len(batches.steps(trace.events))
+    assert view.details[1].startswith("Step 2 of 19: Batch 0 is opened for t-0. (")
+    assert view.details[-1].startswith("Step 19 of 19: A request to broker 2 carries batch 0. (")
+    view.shown = 3
+    assert "1 record" in view.drawing
+    assert "9 records" not in view.drawing
+    view.shown = 0
+    assert view.drawing == whole
+    assert html(view.static().markup) == static

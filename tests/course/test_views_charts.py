@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kafkalab.course import bar_chart, line_chart
-from kafkalab.course.markup import xml
+from kafkalab.course.markup import html
 from kafkalab.course.views import bars, lines, scales
 from kafkalab.course.views.style import WIDTH
 
@@ -39,19 +39,19 @@ def test_bars_are_to_scale_and_say_their_values() -> None:
         "  gzip: 136 bytes",
         "  zstd: 149 bytes (from 140 to 151)",
     ]
-    widths = [float(str(rect.get("width"))) for rect in rects(picture.svg, "record-box")]
+    widths = [float(str(rect.get("width"))) for rect in rects(picture.picture.svg, "record-box")]
     assert widths[1] / widths[0] == pytest.approx(136 / 1080, rel=0.01)
 
 
 def test_only_a_spread_gets_a_whisker() -> None:
     picture = bar_chart("Bytes", SIZES)
-    assert sum("broker-line" in str(node.get("class")) for node in picture.svg.iter("path")) == 1
+    assert sum("broker-line" in str(node.get("class")) for node in picture.picture.svg.iter("path")) == 1
 
 
 def test_an_order_says_nothing_of_how_much() -> None:
     picture = bar_chart("Bytes on disk", SIZES, "bytes", order_only=True)
     other = bar_chart("Bytes on disk", {"gzip": 1, "none": 3000, "zstd": 2.5}, "bytes", order_only=True)
-    assert xml(picture.svg) == xml(other.svg)
+    assert html(picture.picture.markup) == html(other.picture.markup)
     assert picture.equivalent == other.equivalent
     assert picture.equivalent.splitlines()[1:] == ["  1. none", "  2. zstd", "  3. gzip"]
     assert bar_chart("Bytes", SIZES | {"none": 1}, order_only=True).equivalent != picture.equivalent
@@ -76,7 +76,7 @@ def test_a_sketch_says_only_what_rises_and_what_ends_highest() -> None:
     x = [0, 5, 50]
     one = line_chart("Speed", x, {"a": [1, 5, 2], "b": [9, 3, 4.0]}, "linger (ms)", measured=True)
     two = line_chart("Speed", x, {"a": [7, 5, 8], "b": [90, 3, 40]}, "linger (ms)", measured=True)
-    assert xml(one.svg) == xml(two.svg)
+    assert html(one.picture.markup) == html(two.picture.markup)
     assert one.equivalent.splitlines() == [
         "Speed; linger (ms) from 0 to 50",
         "  a rises",
@@ -119,15 +119,24 @@ def test_a_thousand_points_are_quick_small_and_the_same() -> None:
     x = list(range(1000))
     series: dict[str, list[bars.Value]] = {"saw": [n % 100 / 3 for n in x], "line": list(x)}
     started = time.perf_counter()
-    stored = line_chart("Speed", x, series)._repr_mimebundle_()["text/html"]
+    stored = html(line_chart("Speed", x, series).static().markup)
     assert time.perf_counter() - started < 1
     assert len(stored) < 100_000
-    assert stored == line_chart("Speed", x, series)._repr_mimebundle_()["text/html"]
+    assert stored == html(line_chart("Speed", x, series).static().markup)
 
 
 def test_long_names_stay_inside() -> None:
     name = "a very long name of a series that nobody wants to read " * 2
     for picture in (line_chart(name, [1, 2], {name: [1, 2]}), bar_chart(name, {name: 1})):
-        for node in picture.svg.iter("text"):
+        for node in picture.picture.svg.iter("text"):
             if node.get("class") != "small muted middle":
                 assert float(str(node.get("x"))) + 7 * len(node.text or "") < WIDTH
+
+
+def test_the_live_form_has_the_numbers_that_the_static_form_leaves_out() -> None:
+    view = bar_chart("Bytes on disk", SIZES, "bytes", order_only=True)
+    assert view.details[2] == "zstd: 149 bytes (from 140 to 151)"
+    assert "1,080" in view.drawing
+    assert "1,080" not in repr(view) + html(view.static().markup)
+    lines_view = line_chart("Speed", ["a", "b"], {"one": [10, (1, 2, 3)]}, measured=True)
+    assert lines_view.details == ["one, a: 10", "one, b: 2 (1 to 3)"]

@@ -9,7 +9,7 @@ import pytest
 from kafkalab.cluster.brokers import Offsets
 from kafkalab.cluster.reading import LogRecord
 from kafkalab.course import log_picture, log_view
-from kafkalab.course.markup import xml
+from kafkalab.course.markup import html
 from kafkalab.course.views import log, log_cells, log_drawing
 from kafkalab.course.views.eliding import fitting
 from kafkalab.course.views.log_cells import Cell, Lane, Partition
@@ -176,7 +176,7 @@ def test_flags_stand_where_reading_ends(offsets: Offsets, labels: list[str]) -> 
 def test_a_flag_stands_beside_its_cell_also_in_the_second_line() -> None:
     row = [Cell("record", n, value="v" * 12) for n in range(9)]
     found = Partition(0, (), Offsets(0, 8, 8, 9))
-    svg = log_drawing.draw("t", [(found, [Lane("", row)])], bounds=True).svg
+    svg = log_drawing.draw("t", [(found, [Lane("", row)])], bounds=True).picture.svg
     (box,) = [n for n in svg.iter("g") if any(t.text == "8" for t in n.findall("text"))]
     (pole,) = [n for n in svg.iter("g") if any(t.text == "HW 8" for t in n.findall("text"))]
     rect, path = box.find("rect"), pole.find("path")
@@ -190,7 +190,7 @@ def test_texts_stay_inside_their_boxes() -> None:
     long = record(123456, b"a value that is much longer than any box " * 3, key=b"a-very-long-key" * 3)
     copy = long._replace(offset=123457)
     cluster = Logged([long, copy], Offsets(123456, 123458, 123458, 123458))
-    svg = log_view(cluster, "t" * 200, numbers=True).svg
+    svg = log_view(cluster, "t" * 200, numbers=True).picture.svg
     for group in svg.iter("g"):
         box = group.find("rect")
         if box is None or "box" not in str(box.get("class")):
@@ -207,6 +207,16 @@ def test_a_thousand_records_are_quick_small_and_the_same() -> None:
     started = time.perf_counter()
     picture = log_view(cluster, "t", isolation="both", numbers=True)
     assert time.perf_counter() - started < 1
-    assert len(picture._repr_mimebundle_()["text/html"]) < 100_000
+    assert len(html(picture.static().markup)) < 100_000
     again: Any = log_view(cluster, "t", isolation="both", numbers=True)
-    assert xml(picture.svg) == xml(again.svg)
+    assert html(picture.picture.markup) == html(again.picture.markup)
+
+
+def test_the_live_form_says_all_that_is_known_of_a_record(transactions: Logged) -> None:
+    view = log_view(transactions, "t", isolation="both")
+    assert view.details[0] == (
+        "Partition 0, offset 0: key None, value b'paid'; timestamp 1970-01-01 00:00:00.000+00:00; "
+        "written by producer id 700, epoch 0, sequence 0."
+    )
+    assert any("offset 4" in each and each.endswith("Here: undecided.") for each in view.details)
+    assert "1970" not in html(view.static().markup) + repr(view)

@@ -3,11 +3,13 @@
     trace events -> State after some of them (batches.py) -> SVG and words
 
 The static form shows every batch's life up to now, not moments: which batch was half full when another one
-left is a matter of threads and differs from run to run, what each batch held and why it left does not.
+left is a matter of threads and differs from run to run, what each batch held and why it left does not. The
+live form shows the moments, each with the milliseconds since the one before it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,14 +25,17 @@ from kafkalab.course.views.batches import (
     State,
     state_at,
     steps,
+    told,
 )
 from kafkalab.course.views.eliding import fitting
+from kafkalab.course.views.live import Film, later
 from kafkalab.course.views.style import WIDTH, badge, fit, panel, text
 
 _MARGIN, _LABEL, _TOP, _WIDE, _HIGH, _BETWEEN, _ROWS = 16, 112, 104, 140, 86, 16, 8
 _LEFT = _MARGIN + _LABEL
 _FITTING = (WIDTH - _LEFT - _MARGIN) // _WIDE
 _GAUGE = (_LEFT, 54, WIDTH - _LEFT - _MARGIN, 20)
+_HINT = "Go through the trace with the slider: batches fill up, leave and are answered."
 _SIGNS = {
     OPEN: ("open", "batch"),
     READY: ("ready", "batch"),
@@ -40,16 +45,24 @@ _SIGNS = {
 }
 
 
-def accumulator_view(trace: Any) -> Picture:
+def accumulator_view(trace: Any) -> Film:
     """Return the batches of a trace (or of its events): what each held, why it left, how it ended.
 
-    LookupError: nothing went into the accumulator yet.
+    The live form goes through the trace step by step. LookupError: nothing went into the accumulator yet.
     """
     changes = steps(list(getattr(trace, "events", trace)))
     state = state_at(changes)
     if not state.batches and not state.refused:
         raise LookupError("The trace knows of no batch; was the producer made with trace=Trace() and used?")
-    return draw(state)
+    pairs = itertools.pairwise([None, *changes])
+    said = [f"Step {n} of {len(changes)}: {_told(*pair)}" for n, pair in enumerate(pairs, start=1)]
+    return Film(draw(state), said, "step", lambda n: draw(state_at(changes[: n or None])).svg, hint=_HINT)
+
+
+def _told(before: Any, event: Any) -> str:
+    """Return an event in words, with the time since the one before it where that is known."""
+    wait = later(before, event)
+    return told(event.name, event.data) + (f" ({wait})" if wait else "")
 
 
 def draw(state: State) -> Picture:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kafkalab.course.cards import Picture
 from kafkalab.course.markup import Node, tag
+from kafkalab.course.views.live import Drawing
 from kafkalab.course.views.scales import Scale, number, scale_to
 from kafkalab.course.views.style import WIDTH, fit, panel, text
 
@@ -51,7 +51,7 @@ def bars(values: Mapping[str, Value]) -> list[Bar]:
     return [Bar(str(name), *spread(value)) for name, value in values.items()]
 
 
-def draw_bars(title: str, values: Mapping[str, Value], unit: str = "") -> Picture:
+def draw_bars(title: str, values: Mapping[str, Value], unit: str = "") -> Drawing:
     """Return bars to scale, each with its value written at its end."""
     rows = bars(values)
     left, right = _MARGIN + _LABEL, WIDTH - _MARGIN - 110
@@ -60,10 +60,10 @@ def draw_bars(title: str, values: Mapping[str, Value], unit: str = "") -> Pictur
     drawn = [_bar(row, _TOP + at * _ROW, scale, unit) for at, row in enumerate(rows)]
     svg = panel(bottom + _FOOT, _title(title), *_x_axis(scale, _TOP - 6, bottom, unit), *drawn)
     words = [f"  {row.name}: {_said(row, unit)}" for row in rows]
-    return Picture(svg, f"Bar chart: {title}. {len(rows)} bars.", "\n".join([head(title, unit), *words]))
+    return Drawing(svg, f"Bar chart: {title}. {len(rows)} bars.", "\n".join([head(title, unit), *words]))
 
 
-def draw_order(title: str, values: Mapping[str, Value], unit: str = "") -> Picture:
+def draw_order(title: str, values: Mapping[str, Value], unit: str = "") -> Drawing:
     """Return bars that only say which is more: lengths are ranks, equal values share one."""
     rows = sorted(bars(values), key=lambda row: (-row.value, row.name))
     ranks = sorted({row.value for row in rows})
@@ -77,7 +77,7 @@ def draw_order(title: str, values: Mapping[str, Value], unit: str = "") -> Pictu
     svg = panel(bottom + 40, _title(title), *drawn, text(_MARGIN, bottom + 22, _ORDER_NOTE, "small muted"))
     words = [f"  {len(ranks) - ranks.index(row.value)}. {row.name}" for row in rows]
     first = f"{head(title, unit)}, the most first"
-    return Picture(svg, f"{title}: the order of {len(rows)} values.", "\n".join([first, *words]))
+    return Drawing(svg, f"{title}: the order of {len(rows)} values.", "\n".join([first, *words]))
 
 
 def head(title: str, unit: str) -> str:
@@ -118,6 +118,7 @@ def _bar(row: Bar, y: float, scale: Scale, unit: str) -> Node:
         tag("rect", x=left, y=float(y), width=max(end - left, 1.0), height=_BAR, rx=3, class_="record-box"),
         whisker(ends, "broker") if row.spreads else None,
         text(beside, middle + 5, value.strip(), "bold"),
+        data_detail=f"{row.name}: {_said(row, unit)}",
     )
 
 

@@ -1,27 +1,27 @@
 """Charts of a chapter: `bar_chart` and `line_chart`.
 
 What was measured is not the same twice. With `order_only` (bars) or `measured` (lines) the static form, which
-is compared, says which is more and not how much.
+is compared, says which is more and not how much; the live form has the numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kafkalab.course.cards import Picture
 from kafkalab.course.views import bars, lines
 from kafkalab.course.views.bars import Value
+from kafkalab.course.views.live import Explorer, exhibit
 
 
 def bar_chart(
     title: str, values: Mapping[str, Value], unit: str = "", *, order_only: bool = False
-) -> Picture:
+) -> Explorer:
     """Return a bar for each of `values`: a number, or (low, median, high), in `unit`.
 
     `order_only`: the values are measured; what is kept says only which is more.
     """
-    draw = bars.draw_order if order_only else bars.draw_bars
-    return draw(title, values, unit)
+    order = bars.draw_order(title, values, unit) if order_only else None
+    return exhibit(bars.draw_bars(title, values, unit), "bar", static=order)
 
 
 def line_chart(
@@ -32,10 +32,11 @@ def line_chart(
     y_label: str = "",
     *,
     measured: bool = False,
-) -> Picture:
+) -> Explorer:
     """Return a line for each of `series`: as many values as `x` has, each a number or (low, median, high).
 
     Labels carry the units ("latency (ms)"). `measured`: what is kept says only what rises or falls.
     """
-    draw = lines.draw_sketch if measured else lines.draw_lines
-    return draw(title, x, series, x_label, y_label)
+    told = (title, x, series, x_label, y_label)
+    sketch = lines.draw_sketch(*told) if measured else None
+    return exhibit(lines.draw_lines(*told), "point", static=sketch)

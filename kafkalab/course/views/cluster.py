@@ -103,8 +103,8 @@ def cluster_picture(cluster: Any, *topics: str) -> Picture:
 def look(cluster: Any, topics: Sequence[str]) -> tuple[dict[int, str], list[Replicas]]:
     """Return broker states by id, and one row for each partition of `topics`."""
     states = {node.node_id: str(node.state) for node in cluster.status().nodes if node.role == "broker"}
-    rows = [_replicas(cluster, topic, number) for topic in topics for number in cluster.partitions(topic)]
-    return states, rows
+    asked = topics if "running" in states.values() else ()  # else there is nobody to ask
+    return states, [_replicas(cluster, topic, n) for topic in asked for n in cluster.partitions(topic)]
 
 
 def _replicas(cluster: Any, topic: str, number: int) -> Replicas:

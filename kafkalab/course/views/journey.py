@@ -2,8 +2,9 @@
 
     trace events -> steps (what a reader is told) -> places (rows and lanes) -> SVG and words
 
-Order only: no times, no thread ids, no correlation ids, so the picture is the same in every run. A step to
-another lane stays on its row, so that a hand-over reads as a horizontal arrow.
+The picture has the order only: no times, no thread ids, no correlation ids, so it is the same in every run;
+its live form says how long each step took. A step to another lane stays on its row, so that a hand-over
+reads as a horizontal arrow.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any, NamedTuple
 
 from kafka.errors import for_code
 
-from kafkalab.course.cards import Picture
 from kafkalab.course.markup import Node, tag
+from kafkalab.course.views.live import Drawing, Explorer, exhibit, later
 from kafkalab.course.views.style import WIDTH, arrow, badge, fit, panel, text
 
 CALLER, SENDER, BROKER = range(3)
@@ -65,7 +66,7 @@ WHY = {
 }
 
 
-def journey(trace: Any, *, record: int = 0, batch: int | None = None) -> Picture:
+def journey(trace: Any, *, record: int = 0, batch: int | None = None) -> Explorer:
     """Return the journey of record number `record`, or of batch number `batch`, of a trace (or its events).
 
     Numbers count from 0 in the order of send() and of opened batches. LookupError: nothing is known of it.
@@ -78,9 +79,11 @@ def journey(trace: Any, *, record: int = 0, batch: int | None = None) -> Picture
             f"The trace knows nothing of {what}; was the producer made with trace=Trace() and used?"
         )
     position = None if batch is not None else position_in_batch(events, record)
-    told = [step for event in chosen if (step := tell(event.name, event.data, position)) is not None]
+    pairs = [(step, event) for event in chosen if (step := tell(event.name, event.data, position))]
     nodes = {event.data["node"] for event in chosen if "node" in event.data}
-    return draw(told, what, f"Broker {nodes.pop()}" if len(nodes) == 1 else LANES[BROKER])
+    broker = f"Broker {nodes.pop()}" if len(nodes) == 1 else LANES[BROKER]
+    times = [later(*each) for each in itertools.pairwise([None, *(event for _, event in pairs)])]
+    return draw([step for step, _ in pairs], what, broker, times)
 
 
 def select(events: Iterable[Any], *, record: int | None, batch: int | None) -> list[Any]:
@@ -140,6 +143,7 @@ _TABLE = {
     "completed": (SENDER, "answer", "Future and callback"),
     "retried": (SENDER, "failure", "Back into the queue"),
     "failed": (SENDER, "failure", "Future and callback"),
+    "refused": (CALLER, "failure", "Refused by send()"),
 }
 
 
@@ -215,17 +219,21 @@ def place(told: Sequence[Step]) -> list[Place]:
     return places
 
 
-def draw(told: Sequence[Step], what: str, broker: str = LANES[BROKER]) -> Picture:
-    """Return the picture of `told` steps; `broker` names the third lane."""
+def draw(
+    told: Sequence[Step], what: str, broker: str = LANES[BROKER], times: Sequence[str] | None = None
+) -> Explorer:
+    """Return the picture of `told` steps; `broker` names the third lane, `times` go to the live form."""
     names = (*LANES[:BROKER], broker)
     places = place(told)
     bottom = _TOP + (places[-1].row + 1) * _ROW + 4
-    arrows = [_arrow(before, after) for before, after in itertools.pairwise(places)]
-    boxes = [_box(number, each) for number, each in enumerate(places, start=1)]
-    svg = panel(bottom + 40, *_lanes(names, bottom), *arrows, *boxes, _legend(bottom + 22))
     words = [f"{n}. {names[step.lane]}: {step.title}. {step.detail}" for n, step in enumerate(told, start=1)]
+    waits = times or [""] * len(words)
+    details = [f"{each} ({wait})" if wait else each for each, wait in zip(words, waits, strict=True)]
+    arrows = [_arrow(before, after) for before, after in itertools.pairwise(places)]
+    boxes = [_box(n, each, details[n - 1]) for n, each in enumerate(places, start=1)]
+    svg = panel(bottom + 40, *_lanes(names, bottom), *arrows, *boxes, _legend(bottom + 22))
     alt = f"The journey of {what} in {len(told)} steps: {', '.join(step.title for step in told)}."
-    return Picture(svg, alt, "\n".join(words))
+    return exhibit(Drawing(svg, alt, "\n".join(words)), "step", unfolds=True)
 
 
 def _lanes(names: Sequence[str], bottom: float) -> list[Node]:
@@ -240,7 +248,7 @@ def _lanes(names: Sequence[str], bottom: float) -> list[Node]:
     return parts
 
 
-def _box(number: int, at: Place) -> Node:
+def _box(number: int, at: Place, detail: str) -> Node:
     step = at.step
     return tag(
         "g",
@@ -248,6 +256,7 @@ def _box(number: int, at: Place) -> Node:
         badge(step.kind, at.x + 22, at.y + _BOX / 2, str(number)),
         text(at.x + 44, at.y + 23, fit(step.title, _LANE - 52), "title"),
         text(at.x + 44, at.y + 42, fit(step.detail, _LANE - 48), "mono muted"),
+        data_detail=detail,
     )
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kafkalab.course.cards import Picture
 from kafkalab.course.markup import Node, tag
 from kafkalab.course.views.bars import Value, head, spread, whisker
+from kafkalab.course.views.live import Drawing
 from kafkalab.course.views.scales import Scale, number, scale_to
 from kafkalab.course.views.style import WIDTH, fit, panel, text
 
@@ -61,7 +61,7 @@ def places(x: Sequence[X]) -> tuple[list[float], list[tuple[float, str]]]:
     if in_steps(x):
         step = (_END - _LEFT) / max(len(x) - 1, 1)
         at = [round(_LEFT + step * n, 2) for n in range(len(x))]
-        labels = [each if isinstance(each, str) else number(each) for each in x]
+        labels = [_named(each) for each in x]
         every = -(-len(x) // 10)
         return at, list(zip(at, labels, strict=True))[::every]
     numbers = [float(each) for each in x]
@@ -71,29 +71,29 @@ def places(x: Sequence[X]) -> tuple[list[float], list[tuple[float, str]]]:
 
 def draw_lines(
     title: str, x: Sequence[X], series: Mapping[str, Sequence[Value]], x_label: str = "", y_label: str = ""
-) -> Picture:
+) -> Drawing:
     """Return the lines to scale."""
     lines = series_of(x, series)
     scale = scale_to(max(high for line in lines for _, _, high in line.points), _BOTTOM, _TOP)
     at, ticks = places(x)
     note = f"{x_label} (in equal steps, not to scale)" if in_steps(x) and len(x) > 2 else x_label
     ends = apart([scale.at(line.points[-1][1]) for line in lines], _TOP, _BOTTOM)
-    drawn = [_line(n, line, at, scale, ends[n]) for n, line in enumerate(lines)]
+    drawn = [_line(n, line, (x, at), scale, ends[n]) for n, line in enumerate(lines)]
     svg = panel(_BOTTOM + _FOOT, *_frame(title, y_label, note), _x_ticks(ticks), _y_ticks(scale), *drawn)
     words = [f"  {line.name}: {_said(x, line)}" for line in lines]
     said = [head(title, y_label), *words]
-    return Picture(svg, f"Line chart: {title}. {', '.join(line.name for line in lines)}.", "\n".join(said))
+    return Drawing(svg, f"Line chart: {title}. {', '.join(line.name for line in lines)}.", "\n".join(said))
 
 
 def draw_sketch(
     title: str, x: Sequence[X], series: Mapping[str, Sequence[Value]], x_label: str = "", y_label: str = ""
-) -> Picture:
+) -> Drawing:
     """Return each line as rising, falling or staying; only the order of their ends is to be compared."""
     lines = series_of(x, series)
     order = sorted(lines, key=lambda line: (-line.points[-1][1], line.name))
     step = (_BOTTOM - _TOP - 2 * _SLOPE) / max(len(lines) - 1, 1)
     drawn = [_sketched(n, line, _TOP + _SLOPE + step * order.index(line)) for n, line in enumerate(lines)]
-    names = [each if isinstance(each, str) else number(each) for each in (x[0], x[-1])]
+    names = [_named(x[0]), _named(x[-1])]
     ticks = list(zip((float(_LEFT), float(_END)), names, strict=True))
     note = text(_LEFT, _BOTTOM + _FOOT + 10, _SKETCH_NOTE, "small muted")
     svg = panel(_BOTTOM + _FOOT + 24, *_frame(title, y_label, x_label), _x_ticks(ticks), *drawn, note)
@@ -101,7 +101,7 @@ def draw_sketch(
     if len(order) > 1:
         words.append(f"  At the end, the highest first: {', '.join(line.name for line in order)}")
     span = f"{x_label or 'x'} from {names[0]} to {names[1]}"
-    return Picture(svg, f"Sketch: {title}; {span}.", "\n".join([f"{head(title, y_label)}; {span}", *words]))
+    return Drawing(svg, f"Sketch: {title}; {span}.", "\n".join([f"{head(title, y_label)}; {span}", *words]))
 
 
 def _trend(line: Series) -> str:
@@ -112,7 +112,11 @@ def _trend(line: Series) -> str:
 def _said(x: Sequence[X], line: Series) -> str:
     every = -(-len(x) // 12)
     shown = list(zip(x, line.points, strict=True))[::every]
-    return ", ".join(f"{at if isinstance(at, str) else number(at)}: {_value(*point)}" for at, point in shown)
+    return ", ".join(f"{_named(at)}: {_value(*point)}" for at, point in shown)
+
+
+def _named(x: X) -> str:
+    return x if isinstance(x, str) else number(x)
 
 
 def _value(low: float, middle: float, high: float) -> str:
@@ -157,14 +161,19 @@ def _y_ticks(scale: Scale) -> Node:
     return tag("g", *rules, *words)
 
 
-def _line(n: int, line: Series, at: Sequence[float], scale: Scale, label: float) -> Node:
+def _line(n: int, line: Series, x: tuple[Sequence[X], Sequence[float]], scale: Scale, label: float) -> Node:
+    names, at = x
     kind, heights = _KINDS[n], [scale.at(middle) for _, middle, _ in line.points]
-    path = "M" + "L".join(f"{x:g} {y:g}" for x, y in zip(at, heights, strict=True))
+    path = "M" + "L".join(f"{left:g} {y:g}" for left, y in zip(at, heights, strict=True))
     every = -(-len(at) // _MARKED)
-    marks = [mark(n, x, y) for x, y in list(zip(at, heights, strict=True))[::every]]
+    points = list(zip(names, at, heights, line.points, strict=True))[::every]
+    marks = [
+        tag("g", mark(n, left, y), data_detail=f"{line.name}, {_named(name)}: {_value(*point)}")
+        for name, left, y, point in points
+    ]
     spreads = [
-        whisker([(x, scale.at(low)), (x, scale.at(high))], kind)
-        for x, (low, _, high) in list(zip(at, line.points, strict=True))[::every]
+        whisker([(left, scale.at(low)), (left, scale.at(high))], kind)
+        for _, left, _, (low, _, high) in points
         if low < high
     ]
     return tag(

@@ -7,18 +7,33 @@ Leaves out: what each script does (assets/*.js).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anywidget
 import traitlets
 
 from kafkalab.course.cards import Picture, Shown
-from kafkalab.course.markup import html, xml
+from kafkalab.course.markup import Node, html, xml
 from kafkalab.course.views.style import COLOURS
 
 ASSETS = Path(__file__).parents[1] / "assets"
+
+
+DETAIL = "data-detail"
+
+
+def script(name: str) -> str:
+    """Return a view's script, with what all of them share in front of it."""
+    return "".join((ASSETS / each).read_text(encoding="utf-8") for each in ("shared.js", name))
+
+
+def later(before: Any, event: Any) -> str:
+    """Return how long `event` came after the one `before` it, such as "0.120 ms later"; "" if unknown."""
+    times: list[Any] = [getattr(each, "at", None) for each in (before, event)]
+    return "" if None in times else f"{1000 * (times[1] - times[0]):.3f} ms later"
 
 
 class LiveView(anywidget.AnyWidget):
@@ -44,10 +59,10 @@ class Explorer(LiveView):
     Elements of the picture with `data_part=n` belong to part n; `details[n]` says in words what it is, with
     what is measured. `unfolds` hides, while stepping, the parts that come later. `noun` is what one part is
     called. `bytes` (in hex; `left_out` more are not there) and its `ranges` (part, start, end) add a dump
-    whose bytes are linked with the parts.
+    whose bytes are linked with the parts. `drawing` is what the live form shows in place of the picture.
     """
 
-    _esm = ASSETS / "explore.js"
+    _esm = script("explore.js")
     drawing = traitlets.Unicode().tag(sync=True)
     alt = traitlets.Unicode().tag(sync=True)
     noun = traitlets.Unicode().tag(sync=True)
@@ -61,15 +76,14 @@ class Explorer(LiveView):
 
     def __init__(self, picture: Picture, details: Sequence[str], noun: str, **more: Any) -> None:
         self.picture = picture
-        hint = f"Point at a {noun}, or go through them with the slider."
-        super().__init__(
-            drawing=xml(picture.svg),
-            alt=picture.alt,
-            noun=noun.capitalize(),
-            hint=hint,
-            details=list(details),
-            **more,
-        )
+        said = {
+            "drawing": xml(picture.svg),
+            "alt": picture.alt,
+            "noun": noun.capitalize(),
+            "hint": f"Point at a {noun}, or go through them with the slider.",
+            "details": list(details),
+        }
+        super().__init__(**(said | more))
 
     @property
     def equivalent(self) -> str:
@@ -79,3 +93,48 @@ class Explorer(LiveView):
     def static(self) -> Picture:
         """Return the picture, as it is in every run."""
         return self.picture
+
+
+class Film(Explorer):
+    """A picture that is drawn anew for every step: `draw(n)` returns it as after n steps."""
+
+    redraws = traitlets.Bool(default_value=True).tag(sync=True)
+    shown = traitlets.Int().tag(sync=True)
+
+    def __init__(
+        self, picture: Picture, details: Sequence[str], noun: str, draw: Callable[[int], Node], **more: Any
+    ) -> None:
+        super().__init__(picture, details, noun, **more)
+        self.observe(lambda change: self.set_trait("drawing", xml(draw(change["new"]))), "shown")
+
+
+class Drawing(NamedTuple):
+    """A drawing whose elements may say in `data_detail` what they are; `words` say the whole."""
+
+    svg: Node
+    alt: str
+    words: str
+
+
+def exhibit(drawing: Drawing, noun: str, static: Drawing | None = None, **more: Any) -> Explorer:
+    """Return a picture in whose live form the elements with details can be pointed at.
+
+    The static form is drawn without details, so they may say what was measured; `static` replaces it where
+    the drawing itself differs from run to run.
+    """
+    shown, details = _numbered(drawing.svg)
+    picture = Picture(*(static or drawing))
+    return Explorer(picture, details, noun, **({"drawing": shown, "alt": drawing.alt} | more))
+
+
+def _numbered(svg: Node) -> tuple[str, list[str]]:
+    """Take the details out of `svg`; return it with numbered parts in their place, and the details."""
+    live = copy.deepcopy(svg)
+    details: list[str] = []
+    for node, plain in zip(live.iter(), svg.iter(), strict=True):
+        words = node.attrib.pop(DETAIL, None)
+        if words is not None:
+            del plain.attrib[DETAIL]
+            node.set("data-part", str(len(details)))
+            details.append(words)
+    return xml(live), details

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kafkalab.cluster.polling import wait_until
-from kafkalab.course.cards import Picture
 from kafkalab.course.views import log_cells
+from kafkalab.course.views.live import Explorer
 from kafkalab.course.views.log_cells import GAP, Cell, Lane, Partition
 from kafkalab.course.views.log_drawing import draw
 
@@ -29,7 +29,7 @@ LEVELS = {
 
 def log_view(
     cluster: Any, topic: str, isolation: str | None = None, numbers: bool = False, *, marks: bool = True
-) -> Picture:
+) -> Explorer:
     """Return the log of `topic` as it is now.
 
     `isolation` "read_committed" shows what such a consumer gets, "both" that below the log itself. `numbers`
@@ -43,7 +43,7 @@ def log_view(
     return draw(topic.removeprefix(cluster.prefix), rows, bounds=True)
 
 
-def log_picture(cluster: Any, topic: str, *, isolation: str = "read_uncommitted") -> Picture:
+def log_picture(cluster: Any, topic: str, *, isolation: str = "read_uncommitted") -> Explorer:
     """Return the records of `topic` as a consumer gets them now: the log view in its simplest form."""
     by_number: dict[int, list[Any]] = {number: [] for number in cluster.partitions(topic)}
     for record in cluster.read(topic, isolation=isolation):

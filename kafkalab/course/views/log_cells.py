@@ -10,6 +10,7 @@ and value); "above HW" for what no consumer may read yet; and for consumers of c
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 RECORD, MARKER, GAP = "record", "marker", "gap"
@@ -18,7 +19,10 @@ LAB_ID = "lab-id"
 
 
 class Cell(NamedTuple):
-    """One thing on the row; `offset` is None for "94 more", which `value` then says."""
+    """One thing on the row; `offset` is None for "94 more", which `value` then says.
+
+    `detail` says all that is known of it, what differs from run to run, too: it is for the live form.
+    """
 
     kind: str
     offset: int | None
@@ -26,6 +30,7 @@ class Cell(NamedTuple):
     value: str = ""
     numbers: str = ""
     note: str = ""
+    detail: str = ""
 
     @property
     def noteworthy(self) -> bool:
@@ -96,10 +101,23 @@ def _gap(start: int, end: int, first: int) -> Cell:
 
 def _cell(record: Any, names: Mapping[int, str] | None, note: str) -> Cell:
     numbers = "" if names is None else _numbers(record, names)
-    control = getattr(record, "control", "")
+    control = record.control
+    detail = _detail(record, control) + (f" Here: {note}." if note else "")
     if control:
-        return Cell(MARKER, record.offset, value=control, numbers=numbers, note=note)
-    return Cell(RECORD, record.offset, readable(record.key), readable(record.value), numbers, note)
+        return Cell(MARKER, record.offset, "", control, numbers, note, detail)
+    return Cell(RECORD, record.offset, readable(record.key), readable(record.value), numbers, note, detail)
+
+
+def _detail(record: Any, control: str) -> str:
+    what = f"{control} marker" if control else f"key {record.key!r}, value {record.value!r}"
+    headers = ", ".join(f"{name}={value!r}" for name, value in record.headers)
+    when = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).isoformat(" ", "milliseconds")
+    wrote = "written without a producer id"
+    if record.producer_id >= 0:
+        wrote = f"written by producer id {record.producer_id}, epoch {record.producer_epoch}"
+        wrote += f", sequence {record.sequence}" if record.sequence >= 0 else ""
+    parts = [what, *([f"headers {headers}"] if headers else []), f"timestamp {when}", wrote]
+    return f"Partition {record.partition}, offset {record.offset}: {'; '.join(parts)}."
 
 
 def _numbers(record: Any, names: Mapping[int, str]) -> str:
@@ -125,10 +143,10 @@ def copies(records: Iterable[Any]) -> dict[int, str]:
     seen: dict[Any, int] = {}
     found = {}
     for record in records:
-        if getattr(record, "control", ""):
+        if record.control:
             continue
-        ids = [value for name, value in getattr(record, "headers", ()) if name == LAB_ID]
-        identity = (getattr(record, "producer_id", -1), ids[0] if ids else (record.key, record.value))
+        ids = [value for name, value in record.headers if name == LAB_ID]
+        identity = (record.producer_id, ids[0] if ids else (record.key, record.value))
         first = seen.setdefault(identity, record.offset)
         if first != record.offset:
             found[record.offset] = f"same as {first}"
@@ -143,7 +161,7 @@ def hidden(
     for record in records:
         if record.offset >= high_watermark:
             found[record.offset] = ABOVE
-        elif committed is not None and not getattr(record, "control", ""):
+        elif committed is not None and not record.control:
             if record.offset >= stable:
                 found[record.offset] = UNDECIDED
             elif record.offset not in committed:

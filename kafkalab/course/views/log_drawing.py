@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kafkalab.course.cards import Picture
 from kafkalab.course.markup import Node, tag
 from kafkalab.course.views.eliding import fitting
+from kafkalab.course.views.live import Drawing, Explorer, exhibit
 from kafkalab.course.views.log_cells import (
     ABOVE,
     GAP,
@@ -89,7 +89,7 @@ def _width(cell: Cell) -> float:
     return 22 + max(7.6 * mono, 7.0 * len(cell.numbers), 7.6 * len(cell.note))
 
 
-def draw(topic: str, rows: Sequence[tuple[Partition, Sequence[Lane]]], *, bounds: bool) -> Picture:
+def draw(topic: str, rows: Sequence[tuple[Partition, Sequence[Lane]]], *, bounds: bool) -> Explorer:
     """Return the picture of `rows`: partitions with their lanes, and flags if `bounds`."""
     size = grid([cell for _, row in rows for lane in row for cell in lane.cells])
     parts: list[Node] = [text(_MARGIN + 4, 30, fit(f"Log of {topic}", WIDTH - 40, 8.2), "title")]
@@ -105,7 +105,8 @@ def draw(topic: str, rows: Sequence[tuple[Partition, Sequence[Lane]]], *, bounds
         seen |= {name for flag in stand for name in flag.names}
     keys = [_legend(name, y + 12 + 18 * at) for at, name in enumerate(name for name in FLAGS if name in seen)]
     alt = f"The log of topic {topic}: {', '.join(counts)}."
-    return Picture(panel(y + 18 * len(keys) + 4, *parts, *keys), alt, "\n".join(words))
+    svg = panel(y + 18 * len(keys) + 4, *parts, *keys)
+    return exhibit(Drawing(svg, alt, "\n".join(words)), "record")
 
 
 def _records(row: Sequence[Lane]) -> int:
@@ -199,7 +200,7 @@ def _cell(x: float, y: float, size: Grid, cell: Cell) -> Node:
         return text(x + size.width / 2 - 2, y + size.height / 2 + 5, cell.value, "small muted middle")
     width = size.width - 5
     box = tag("rect", x=x, y=y, width=width, height=size.height, rx=5, class_=_style(cell))
-    return tag("g", box, *_lines(x, y, width, cell))
+    return tag("g", box, *_lines(x, y, width, cell), data_detail=cell.detail or None)
 
 
 def _style(cell: Cell) -> str:

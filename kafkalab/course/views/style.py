@@ -48,6 +48,8 @@ OPTIONAL = {
     "hit": "fill:none",
     "end": "text-anchor:end",
     "thick": "stroke-width:3.5",
+    "absent": "fill:none;stroke:var(--muted);stroke-width:1.5",
+    **{f"{kind}-wash": f"fill:var(--{kind}-wash)" for kind in KINDS},
 }
 
 
@@ -60,14 +62,13 @@ def stylesheet(used: Collection[str] = ()) -> str:
         ".muted{fill:var(--muted)}.small{font-size:12.5px}.bold{font-weight:700}.middle{text-anchor:middle}",
         ".ground{fill:var(--ground)}.lane{fill:var(--lane)}",
         ".dead{fill:var(--lane);stroke:var(--failure);stroke-width:2;stroke-dasharray:7 5}",
-        ".absent{fill:none;stroke:var(--muted);stroke-width:1.5}",
         ".rule{stroke:var(--rule);stroke-width:1;fill:none}",
         ".line{fill:none;stroke-width:2}.dashed{stroke-dasharray:5 4}",
     ]
     for kind in KINDS:
         rules += [
             f".{kind}-box{{fill:var(--{kind}-wash);stroke:var(--{kind});stroke-width:1.5}}",
-            f".{kind}-wash{{fill:var(--{kind}-wash)}}.{kind}-badge{{fill:var(--{kind})}}.{kind}-line{{stroke:var(--{kind})}}.{kind}-ink{{fill:var(--{kind})}}",
+            f".{kind}-badge{{fill:var(--{kind})}}.{kind}-line{{stroke:var(--{kind})}}.{kind}-ink{{fill:var(--{kind})}}",
         ]
     rules.append(".on-badge{fill:var(--ground);font-size:12.5px;font-weight:700;text-anchor:middle}")
     rules += [f".{name}{{{rule}}}" for name, rule in OPTIONAL.items() if name in used]
