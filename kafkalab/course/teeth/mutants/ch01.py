@@ -139,7 +139,7 @@ def _default_partition(replacement: Any) -> None:
 def off_by_one() -> None:
     """The partition of a key is one too far."""
 
-    def partition(original: Any, self: Any, topic: Any, key: Any, value: Any, partitions: Any) -> int:
+    def partition(original: Any, self: Any, topic: Any, key: Any, value: Any, partitions: Any) -> Any:
         chosen = original(self, topic, key, value, partitions)
         return chosen if key is None else (chosen + 1) % len(partitions)
 
