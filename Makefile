@@ -7,7 +7,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test check notebooks docs bench campaign recipes soak leaks clean
+.PHONY: help install lab test check notebooks docs teeth bench campaign recipes soak leaks clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -45,8 +45,11 @@ check: install ## Lint, types, import contract, notebook hygiene
 notebooks: install ## Execute and normalise every notebook in place
 	$(BIN)/python -m kafkalab.course.execute notebooks
 
-docs: install ## Write the documents that are made from data: claims, settings
+docs: install ## Write the documents that are made from data
 	$(BIN)/python -m kafkalab.course.documents
+
+teeth: install ## Break the producer in many ways: every chapter must notice what concerns it
+	$(BIN)/python -m kafkalab.course.teeth
 
 bench: install ## Measure: start-up of the cluster, the producer beside its peers
 	$(BIN)/kafkalab bench start

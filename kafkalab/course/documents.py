@@ -15,8 +15,12 @@ from typing import Annotated
 import typer
 
 from kafkalab.course import claims_table, workcopy
+from kafkalab.course.teeth import document
 
-DOCUMENTS: Mapping[str, Callable[[], str]] = {"docs/claims.md": claims_table.text}
+DOCUMENTS: Mapping[str, Callable[[], str]] = {
+    "docs/claims.md": claims_table.text,
+    "docs/teeth.md": document.text,
+}
 
 
 def stale(root: Path, documents: Mapping[str, Callable[[], str]] = DOCUMENTS) -> dict[Path, str]:

@@ -7,6 +7,7 @@ it live. The control runs the same cells, and each chapter as a whole, with the 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,10 @@ class Chapter:
     def bite(self, mutant: Mutant) -> Outcome:
         """Return what became of `mutant`."""
         found = self.run(mutant, mutant.killer)
-        return found if found.killer else self.run(mutant)
+        if found.killer:
+            return found
+        whole = self.run(mutant)
+        return dataclasses.replace(whole, seconds=found.seconds + whole.seconds)
 
 
 def chosen(number: str | None, only: Sequence[str], *, one_per_part: bool) -> list[Mutant]:
@@ -92,7 +96,8 @@ def report(console: Console, mutant: Mutant) -> Outcome:
     """Run one mutant and say how it ended."""
     with console.status(f"{mutant.key}: {mutant.fault}"):
         found = Chapter(mutant.chapter).bite(mutant)
-    verdict = f"killed by {found.killer}" if found.killer else f"[red]SURVIVED[/] {found.trouble}"
+    elsewhere = "" if found.killer == mutant.killer else f" [yellow](the table says {mutant.killer})[/]"
+    verdict = f"killed by {found.killer}{elsewhere}" if found.killer else f"[red]SURVIVED[/] {found.trouble}"
     console.print(f"{mutant.key}: {verdict}, {found.seconds:.0f} s", highlight=False)
     return found
 

@@ -71,9 +71,9 @@ def install(key: str) -> None:
 
 def around(owner: type | ModuleType, name: str, replacement: Callable[..., Any]) -> None:
     """Let `owner.name(...)` be `replacement(original, ...)`; a property or class method stays one."""
-    found = inspect.getattr_static(owner, name)
-    kind = type(found) if isinstance(found, property | classmethod | staticmethod) else None
-    original = found.fget if isinstance(found, property) else found.__func__ if kind else found
+    found: Any = inspect.getattr_static(owner, name)
+    kind: Any = type(found) if isinstance(found, property | classmethod | staticmethod) else None
+    original: Callable[..., Any] = _function(found)
 
     @functools.wraps(original)
     def changed(*args: Any, **options: Any) -> Any:
@@ -82,6 +82,12 @@ def around(owner: type | ModuleType, name: str, replacement: Callable[..., Any])
     setattr(owner, name, kind(changed) if kind else changed)
     if isinstance(owner, ModuleType):
         _everywhere(found, changed)
+
+
+def _function(found: Any) -> Callable[..., Any]:
+    if isinstance(found, property):
+        found = found.fget
+    return getattr(found, "__func__", found)  # type: ignore[no-any-return]
 
 
 def _everywhere(original: object, changed: object) -> None:

@@ -84,7 +84,13 @@ def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
     top = symtable.symtable(ast.unparse(statement), "cell", "exec")
     own = {each.get_name() for each in top.get_symbols() if each.is_assigned() or each.is_imported()}
     read = {each.get_name() for each in top.get_symbols() if each.is_referenced()} | set(_globals(top))
+    read |= {name for each in ast.walk(statement) for name in _added_to(each)}
     return read | told["uses"], own | told["defines"]
+
+
+def _added_to(node: ast.AST) -> list[str]:
+    # `a += 1` reads `a`, too, which symtable does not say.
+    return _path(node.target)[:1] if isinstance(node, ast.AugAssign) else []
 
 
 def _globals(scope: symtable.SymbolTable) -> Iterator[str]:

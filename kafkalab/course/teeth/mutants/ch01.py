@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from kafkalab.course.teeth.patch import around, mutant
@@ -138,7 +139,7 @@ def _default_partition(replacement: Any) -> None:
 def off_by_one() -> None:
     """The partition of a key is one too far."""
 
-    def partition(original: Any, self: Any, topic: Any, key: Any, value: Any, partitions: Any) -> int:
+    def partition(original: Any, self: Any, topic: Any, key: Any, value: Any, partitions: Any) -> Any:
         chosen = original(self, topic, key, value, partitions)
         return chosen if key is None else (chosen + 1) % len(partitions)
 
@@ -152,7 +153,8 @@ def sign_bit() -> None:
     def partition(original: Any, self: Any, topic: Any, key: Any, value: Any, partitions: Any) -> int:
         if key is None:
             return int(original(self, topic, key, value, partitions))
-        return int(partitioners.murmur2(key) % len(partitions))
+        number: int = partitioners.murmur2(key) % len(partitions)
+        return number
 
     _default_partition(partition)
 
@@ -229,8 +231,8 @@ def send_waits() -> None:
 
 @mutant("accumulator", killer="4.1.1-returns-at-once")
 def impatient() -> None:
-    """send() does not wait for metadata."""
-    around(Producer, "_deadline", lambda original, self: 0.0)
+    """The wait of send() ends after a third of max_block_ms."""
+    around(Producer, "_deadline", lambda original, self: time.monotonic() + self.config.max_block_ms / 3000)
 
 
 @mutant("accumulator", killer="4.1.1-returns-at-once")
@@ -274,6 +276,16 @@ def memory_per_partition() -> None:
     around(RecordAccumulator, "open_batch", open_batch)
 
 
+@mutant("accumulator", killer="4.1.1-returns-at-once")
+def never_waits() -> None:
+    """The sender takes what is there, ready or not."""
+    around(
+        RecordAccumulator,
+        "why_ready",
+        lambda original, self, queue, now: original(self, queue, now) or "linger",
+    )
+
+
 # --- sender ---------------------------------------------------------------------------------------
 
 
@@ -310,17 +322,7 @@ def no_batches() -> None:
     around(ProducerBatch, "try_append", append)
 
 
-@mutant("sender", killer="4.1.1-io-thread")
-def never_waits() -> None:
-    """It takes what is there, ready or not."""
-    around(
-        RecordAccumulator,
-        "why_ready",
-        lambda original, self, queue, now: original(self, queue, now) or "linger",
-    )
-
-
-@mutant("sender", killer="4.1.1-io-thread")
+@mutant("sender", killer="exercise interceptor")
 def last_record_lost() -> None:
     """What is drained loses its last record."""
 
