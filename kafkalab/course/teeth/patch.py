@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from kafkalab.course import chapters
 from kafkalab.course.teeth import mutants
 
 _marked: list[Mutant] = []
@@ -56,10 +57,11 @@ def mutant(part: str, *, killer: str) -> Callable[[Callable[[], None]], Callable
 
 
 def table() -> list[Mutant]:
-    """Return every mutant, by chapter, in the order of its module."""
+    """Return the mutants of the chapters that exist, by chapter, in the order of their module."""
     for module in sorted(each.name for each in pkgutil.iter_modules(mutants.__path__)):
         importlib.import_module(f"{mutants.__name__}.{module}")
-    return sorted(_marked, key=lambda each: each.chapter)
+    listed = {entry.number for entry in chapters.CHAPTERS}
+    return sorted((each for each in _marked if each.chapter in listed), key=lambda each: each.chapter)
 
 
 def install(key: str) -> None:
