@@ -14,12 +14,14 @@ from typing import Annotated
 
 import typer
 
-from kafkalab.course import claims_table, workcopy
+from kafkalab.course import claims_table, glossary, settings_index, workcopy
 from kafkalab.course.teeth import document
 
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "docs/claims.md": claims_table.text,
     "docs/teeth.md": document.text,
+    "notebooks/A1_settings.ipynb": settings_index.text,
+    "notebooks/A2_glossary.ipynb": glossary.text,
 }
 
 

@@ -47,6 +47,11 @@ def normalise(notebook: Any) -> Any:
     return nbformat.from_dict(notebook)
 
 
+def of_prose(text: str) -> str:
+    """Return the file of a notebook that is one cell of prose."""
+    return dumps(normalise(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text.rstrip())])))
+
+
 def tidy_for_saving(notebook: Any) -> None:
     """Pin the notebook's metadata; drop timings and widget ids that die with the kernel."""
     notebook["metadata"] = {name: dict(value) for name, value in METADATA.items()}

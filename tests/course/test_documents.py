@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from kafkalab.course import claims, claims_table, documents
+from kafkalab.course import claims, claims_table, documents, glossary, settings_index
+from kafkalab.course.glossary import Term
+from kafkalab.producer import ProducerConfig
+
+from .conftest import notebook
 
 ROOT = Path(__file__).parents[2]
 TOML = """
@@ -47,3 +52,42 @@ def test_claims_stand_in_the_order_of_the_outline_and_link_to_chapters_that_exis
 def test_the_readme_links_every_document() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert not [name for name in documents.DOCUMENTS if f"]({name})" not in readme]
+
+
+def prose(made: str) -> str:
+    return "".join(json.loads(made)["cells"][0]["source"])
+
+
+def test_settings_are_found_where_they_are_used_or_mentioned() -> None:
+    chapter = notebook(
+        "Producer(linger_ms=5, **{'batch_size': 1})",
+        "ProduceRequest(acks=-1)\nretries = 3",
+        "lab.topic('t', config={'min.insync.replicas': '2'})\nprint(producer.config.max_block_ms)",
+        "%magic acks=1",
+        ("md", "Neither acks nor retries, but `enable.idempotence=true`, `no.such.thing` and"),
+        ("md", "[memory](https://kafka.apache.org/documentation/#producerconfigs_buffer.memory)"),
+    )
+    assert set(settings_index.in_code(chapter)) == {
+        *("linger.ms", "batch.size", "min.insync.replicas", "max.block.ms"),
+    }
+    assert set(settings_index.in_prose(chapter)) == {"enable.idempotence", "buffer.memory"}
+    lines = [line for line in prose(settings_index.text({"00": chapter})).splitlines() if "| [" in line]
+    assert [line.split("`")[1] for line in lines] == [
+        *("batch.size", "linger.ms", "buffer.memory", "max.block.ms", "enable.idempotence"),
+        "min.insync.replicas",
+    ]
+    assert lines[1].endswith("| **[00](00_start_here.ipynb)** |")
+    assert lines[2].endswith("| [00](00_start_here.ipynb) |")
+
+
+def test_every_setting_of_the_producer_has_its_meaning() -> None:
+    assert settings_index.meanings().keys() == ProducerConfig.__dataclass_fields__.keys()
+
+
+def test_words_are_in_order_and_link_to_chapters_that_exist() -> None:
+    terms = glossary.load()
+    names = [term.name.lower() for term in terms]
+    assert names == sorted(set(names))
+    assert all(term.means.endswith((".", ")")) and len(term.means) < 130 for term in terms)
+    made = prose(glossary.text([Term("a", "x.", "00"), Term("b", "y.", "11")], {"00": "00_x.ipynb"}))
+    assert made.splitlines()[-2:] == ["| **a** | x. | [00](00_x.ipynb) |", "| **b** | y. | 11 |"]

@@ -8,7 +8,7 @@ mutant. One that survives shows that the chapter's experiments come out the same
 a defect of the chapter.
 
     patch.py       how a mutant gets into a kernel, and stays out of the source that chapters show
-    mutants/       the mutants, a module a chapter
+    mutants/       the mutants, by chapter and subject
     slices.py      the cells that a claim needs, so that a mutant costs seconds
     kernel.py      a chapter's cells under a mutant, until one kills it
     __main__.py    the command, and the table it prints

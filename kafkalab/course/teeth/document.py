@@ -30,7 +30,7 @@ quick, a mutant runs first with those cells only that its killer needs (found by
 assign), and with the whole chapter if they let it live. The **control** runs the same cells, and each
 whole chapter, with the producer as it is: there everything must hold. `--json FILE` writes the outcomes.
 
-To add one, write a function in `kafkalab/course/teeth/mutants/chNN.py`; `patch.py` shows how.
+To add one, write a function in `kafkalab/course/teeth/mutants/chNN_*.py`; `patch.py` shows how.
 
 """
 

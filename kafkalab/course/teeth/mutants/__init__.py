@@ -1,4 +1,4 @@
-"""One module per chapter, `ch<number>`, whose functions break the producer (see kafkalab.course.teeth.patch).
+"""Modules `ch<number>[_<subject>]`, whose functions break the producer (see kafkalab.course.teeth.patch).
 
 The first mutant of a part is the one that CI runs: the quickest, or the most telling.
 """

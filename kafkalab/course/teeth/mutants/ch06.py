@@ -1,7 +1,8 @@
-"""Chapter 06: codecs and levels, what they work on, what they cost, and the guess how small a batch becomes."""
+"""Chapter 06: codecs and levels, what they work on and cost, and the guess how small a batch becomes."""
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from kafkalab.course.teeth.patch import around, mutant
@@ -42,7 +43,7 @@ def not_said_in_the_attributes() -> None:
 
 @mutant("codecs", killer="4.3.5-codecs")
 def gzip_by_default() -> None:
-    """gzip is the default."""
+    """By default gzip compresses."""
 
     def of(original: Any, cls: Any, settings: dict[str, Any]) -> Any:
         return original(cls, {"compression_type": "gzip"} | settings)
@@ -78,8 +79,6 @@ def does_not_compress() -> None:
 
 
 def _stored(original: Any, name: Any) -> Any:
-    import zlib  # noqa: PLC0415 - for this mutant only
-
     codec = original(name)
     if codec is None:
         return None
@@ -145,9 +144,6 @@ def small_reservations() -> None:
 @mutant("memory", killer="4.3.5-buffer-memory")
 def memory_by_packed_size() -> None:
     """A closed batch keeps only the memory that its bytes need."""
-    around(
-        ProducerBatch, "__init__", lambda original, self, *args, **options: original(self, *args, **options)
-    )
 
     def seal(original: Any, self: Any) -> Any:
         sealed = original(self)
