@@ -113,6 +113,7 @@ def assert_bytes_and_fields_are_linked(browser: Browser, scheme: str) -> None:
     expect(says(shown)).to_contain_text("value = 'order 0'")
     expect(shown.locator("g.on")).to_have_count(1)
     expect(shown.locator("g.on")).to_contain_text("'order 0'")
+    expect(shown.locator("g.on")).to_be_in_viewport()
     photograph(browser, shown, "bytes", scheme)
     slider = shown.get_by_role("slider", name="Field")
     slider.focus()
