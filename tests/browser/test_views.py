@@ -48,6 +48,16 @@ bytes_compare(first, second, ("first batch", "second batch"))
 """.strip()
 
 
+JOURNEY = """
+from kafkalab.course import journey
+from kafkalab.producer import Trace
+trace = Trace()
+with Producer(bootstrap_servers=lab.cluster.bootstrap_servers, trace=trace) as producer:
+    producer.send(topic, b"order", key=b"ann").result(30)
+journey(trace)
+""".strip()
+
+
 def view(browser: Browser, number: int) -> Locator:
     return browser.page.locator(".jp-OutputArea-output .view").nth(number)
 
@@ -65,12 +75,13 @@ def photograph(browser: Browser, shown: Locator, name: str, scheme: str) -> None
 
 @BOTH
 def test_views_answer_to_mouse_and_keyboard(browser: Browser, copy: Path, scheme: str) -> None:
-    run(browser, copy, [LOST, BYTES, COMPARED, POINTED])
+    run(browser, copy, [LOST, BYTES, COMPARED, POINTED, JOURNEY])
     assert errors(browser) == []
     assert_sequence_can_be_stepped_through(browser, scheme)
     assert_bytes_and_fields_are_linked(browser, scheme)
     assert_differences_are_told(browser, scheme)
     assert_a_check_points_at_the_byte(browser, scheme)
+    assert_a_journey_tells_its_times(browser, scheme)
     assert browser.page.evaluate(FAINT) == []
     assert barriers(browser) == []
     assert browser.outside == []
@@ -113,6 +124,7 @@ def assert_bytes_and_fields_are_linked(browser: Browser, scheme: str) -> None:
     expect(says(shown)).to_contain_text("value = 'order 0'")
     expect(shown.locator("g.on")).to_have_count(1)
     expect(shown.locator("g.on")).to_contain_text("'order 0'")
+    expect(shown.locator("g.on")).to_be_in_viewport()
     photograph(browser, shown, "bytes", scheme)
     slider = shown.get_by_role("slider", name="Field")
     slider.focus()
@@ -141,12 +153,22 @@ def assert_a_check_points_at_the_byte(browser: Browser, scheme: str) -> None:
     photograph(browser, shown, "check", scheme)
 
 
+def assert_a_journey_tells_its_times(browser: Browser, scheme: str) -> None:
+    shown = view(browser, 4)
+    shown.get_by_text("Appended to the log").hover()
+    expect(says(shown)).to_contain_text(" ms later)")
+    for _ in range(3):
+        shown.get_by_role("button", name="Back").click()
+    expect(shown.locator("g.later")).not_to_have_count(0)
+    photograph(browser, shown, "journey", scheme)
+
+
 def assert_what_is_saved_is_the_static_form(browser: Browser, copy: Path) -> None:
     browser.save()
     saved = (copy / "scratch.ipynb").read_text()
     assert "widget-view" not in saved
     assert " ms after its request" not in saved
-    assert saved.count("data:image/svg+xml") == 4
+    assert saved.count("data:image/svg+xml") == 5
 
 
 def outline(focused: Locator) -> str:

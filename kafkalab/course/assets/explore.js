@@ -73,13 +73,13 @@ function render({ model, el }) {
   const parts = [...view.querySelectorAll("[data-part]")];
 
   // `shown` counts from 1; 0 is the whole picture. Stepping hides what comes later; pointing hides nothing.
-  const show = (shown, stepping) => {
+  const show = (shown, stepping, far = stepping) => {
     parts.forEach((part) => {
       const number = Number(part.dataset.part) + 1;
       part.classList.toggle("on", number === shown);
       part.classList.toggle("later", stepping && model.get("unfolds") && shown > 0 && number > shown);
     });
-    if (stepping && shown) reveal(picture, parts.find((part) => part.classList.contains("on")) ?? picture);
+    if (far && shown) reveal(picture, parts.find((part) => part.classList.contains("on")) ?? picture);
     slider.value = shown;
     const words = shown ? details[shown - 1] : model.get("hint");
     slider.setAttribute("aria-valuetext", words);
@@ -95,7 +95,8 @@ function render({ model, el }) {
   let last = "";
   const point = (event) => {
     const [part, place] = [event.target.closest?.("[data-part]"), `${event.clientX} ${event.clientY}`];
-    if (part && place !== last) show(Number(part.dataset.part) + 1, false); // scrolling is no pointing
+    // Scrolling is no pointing. Who points at bytes wants to see their field.
+    if (part && place !== last) show(Number(part.dataset.part) + 1, false, !picture.contains(part));
     last = place;
   };
   view.addEventListener("pointermove", point);

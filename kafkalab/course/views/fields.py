@@ -194,7 +194,8 @@ def _simple(
     start = data.tell()
     value = decode(data)
     walk.at = data.tell()
-    walk.note(name, start, value, meaning, "request", depth)
+    said = f"{meaning}; its length comes first" if isinstance(value, str) else meaning
+    walk.note(name, start, value, said, "request", depth)
     return value
 
 

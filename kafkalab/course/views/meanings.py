@@ -37,7 +37,7 @@ REQUEST = {
     "request api version": "which layout follows",
     "correlation id": "the answer carries it, too",
     "client id": "for logs and quotas",
-    "transactional id": "null: no transactions",
+    "transactional id": "null without transactions",
     "acks": "-1: all in-sync replicas",
     "timeout ms": "how long the leader may wait",
     "name": "the topic",
