@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from .driver import Browser
-from .looking import ARTIFACTS, FAINT, barriers, errors, run
+from .looking import FAINT, barriers, errors, portrait, run, says, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.timeout(420)]
 
@@ -64,21 +64,6 @@ cluster_view(other, topic)
 """.strip()
 
 
-def view(browser: Browser, number: int) -> Locator:
-    return browser.page.locator(".jp-OutputArea-output .view").nth(number)
-
-
-def says(shown: Locator) -> Locator:
-    return shown.get_by_role("status")
-
-
-def photograph(browser: Browser, shown: Locator, name: str, scheme: str) -> None:
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    shown.scroll_into_view_if_needed()
-    browser.page.wait_for_timeout(300)
-    shown.screenshot(path=ARTIFACTS / f"{name}-{scheme}.png")
-
-
 def is_well(browser: Browser) -> None:
     assert errors(browser) == []
     assert browser.page.evaluate(FAINT) == []
@@ -105,7 +90,7 @@ def a_journey_says_milliseconds(browser: Browser, scheme: str) -> None:
     shown.get_by_text("The batch is drained").hover()
     expect(says(shown)).to_contain_text("I/O thread: The batch is drained")
     expect(says(shown)).to_contain_text(" ms later)")
-    photograph(browser, shown, "journey", scheme)
+    portrait(browser, shown, "journey", scheme)
     slider = shown.get_by_role("slider", name="Step")
     slider.focus()
     slider.press("Home")
@@ -124,11 +109,11 @@ def the_accumulator_is_stepped_through(browser: Browser, scheme: str) -> None:
     expect(says(shown)).to_contain_text("Step 8 of ")
     expect(shown.locator("svg")).to_contain_text("not sent yet")
     expect(shown.locator("svg")).not_to_contain_text("acknowledged")
-    photograph(browser, shown, "accumulator", scheme)
+    portrait(browser, shown, "accumulator", scheme)
     while "leaves" not in (says(shown).text_content() or ""):
         shown.get_by_role("button", name="Next").click()
     expect(shown.locator("svg")).to_contain_text("in flight")
-    photograph(browser, shown, "accumulator-leaving", scheme)
+    portrait(browser, shown, "accumulator-leaving", scheme)
 
 
 def a_record_says_all_that_is_known(browser: Browser, scheme: str) -> None:
@@ -136,7 +121,7 @@ def a_record_says_all_that_is_known(browser: Browser, scheme: str) -> None:
     shown.get_by_text("aborted").hover()
     expect(says(shown)).to_contain_text("key b'ann', value b'paid'")
     expect(says(shown)).to_contain_text("Here: aborted.")
-    photograph(browser, shown, "log", scheme)
+    portrait(browser, shown, "log", scheme)
 
 
 def charts_say_what_was_measured(browser: Browser, scheme: str) -> None:
@@ -144,11 +129,11 @@ def charts_say_what_was_measured(browser: Browser, scheme: str) -> None:
     expect(shown.locator("svg")).to_contain_text("1,080")
     shown.get_by_text("snappy").hover()
     expect(says(shown)).to_have_text("snappy: 233 bytes a record")
-    photograph(browser, shown, "bars", scheme)
+    portrait(browser, shown, "bars", scheme)
     shown = view(browser, 4)
     shown.locator("[data-part]").first.hover()
     expect(says(shown)).to_have_text("acks=all, 1,000: 4 (3 to 6)")
-    photograph(browser, shown, "lines", scheme)
+    portrait(browser, shown, "lines", scheme)
 
 
 @BOTH
@@ -166,7 +151,7 @@ def test_a_click_kills_a_broker_and_brings_it_back(
     cluster.wait_isr("live-cluster", 1, ids=[3])
     row = shown.locator("svg g").filter(has_text="live-cluster-1").first
     expect(row).to_contain_text("behind", timeout=20_000)
-    photograph(browser, shown, "cluster-killed", scheme)
+    portrait(browser, shown, "cluster-killed", scheme)
     restart = shown.get_by_role("button", name="restart broker 2")
     restart.focus()
     restart.press("Enter")
@@ -186,7 +171,7 @@ def an_error_is_told(browser: Browser, scheme: str) -> None:
     shown = view(browser, 1)
     shown.get_by_role("button", name="kill broker 1").click()
     expect(says(shown)).to_have_text("NodeStateError: Broker 1 is dead already: restart it first.")
-    photograph(browser, shown, "cluster-error", scheme)
+    portrait(browser, shown, "cluster-error", scheme)
 
 
 def state(cluster: Any, broker: int) -> str:
