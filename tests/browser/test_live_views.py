@@ -24,7 +24,7 @@ trace = Trace()
 servers = lab.cluster.bootstrap_servers
 with Producer(bootstrap_servers=servers, trace=trace, linger_ms=60000, batch_size=2000) as producer:
     for number in range(12):
-        producer.send(topic, b"order %d" % number + bytes(400), key=b"k%d" % (number % 3))
+        producer.send(topic, b"order %d " % number + b"." * 400, key=b"k%d" % (number % 3))
 journey(trace, record=1)
 """.strip()
 FILLED = "accumulator_view(trace)"
