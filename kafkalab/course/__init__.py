@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kafkalab.course.views.compare import bytes_compare
     from kafkalab.course.views.fields import record_batches
     from kafkalab.course.views.journey import journey
+    from kafkalab.course.views.language import visual_language
     from kafkalab.course.views.log import log_picture, log_view
     from kafkalab.course.views.operating import cluster_view
     from kafkalab.course.views.sequence import sequence_diagram
@@ -41,6 +42,7 @@ __all__ = [
     "record_batches",
     "sequence_diagram",
     "show_source",
+    "visual_language",
 ]
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "sequence_diagram": "views.sequence",
     "log_view": "views.log",
     "show_source": "source",
+    "visual_language": "views.language",
 }
 
 

@@ -89,11 +89,15 @@ class Chapter:
     def _card(self) -> Shown:
         entry, brokers = self.entry, self.cluster.broker_ids
         facts = f"{entry.minutes} minutes. Brokers {', '.join(map(str, brokers))} are ready."
-        title = f"Chapter {entry.number}: {entry.title}"
+        title = f"{_kind(entry)} {entry.number}: {entry.title}"
         before, after = chapters.neighbours(entry)
         links = [piece for piece in (_step("Before: ", before), _step("After: ", after)) if piece is not None]
         text = f"{title}\n  {entry.question}\n  {facts}"
         return card("chapter", title, paragraph(entry.question), paragraph(facts), *links, text=text)
+
+
+def _kind(entry: ChapterEntry) -> str:
+    return "Appendix" if entry in chapters.APPENDICES else "Chapter"
 
 
 def _step(word: str, entry: ChapterEntry | None) -> Node | None:
@@ -109,7 +113,7 @@ class CourseMap(Shown):
 
     def __init__(self, progress: Progress | None = None) -> None:
         progress = progress or open_progress()
-        rows = [(entry, _done(progress, entry)) for entry in chapters.CHAPTERS]
+        rows = [(entry, _done(progress, entry)) for entry in (*chapters.CHAPTERS, *chapters.APPENDICES)]
         head = [_cell("th", name, scope="col") for name in ("Chapter", "Question", "Minutes", "Done")]
         body = [
             tag(

@@ -48,10 +48,15 @@ CHAPTERS = (
 )
 
 
+APPENDICES = (ChapterEntry("A1", "views", "The pictures", 10, "What do the shapes, colours and lines mean?"),)
+"""Beside the path through the chapters: to look things up."""
+
+
 def find(number: str) -> ChapterEntry:
     """Return the chapter called `number` ("01", "1", "01_architecture" or file); LookupError if none is."""
     wanted = number.removesuffix(".ipynb")
-    for entry in CHAPTERS:
+    every = (*CHAPTERS, *APPENDICES)
+    for entry in every:
         if wanted in (
             entry.number,
             entry.number.lstrip("0") or "0",
@@ -59,14 +64,16 @@ def find(number: str) -> ChapterEntry:
             f"{entry.number}_{entry.slug}",
         ):
             return entry
-    known = [entry.number for entry in CHAPTERS]
-    near = difflib.get_close_matches(wanted, [*known, *(entry.slug for entry in CHAPTERS)], n=1)
+    known = [entry.number for entry in every]
+    near = difflib.get_close_matches(wanted, [*known, *(entry.slug for entry in every)], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise LookupError(f"There is no chapter {number!r}; chapters are {', '.join(known)}.{hint}")
 
 
 def neighbours(entry: ChapterEntry) -> tuple[ChapterEntry | None, ChapterEntry | None]:
-    """Return the chapters before and after `entry`."""
+    """Return the chapters before and after `entry`; an appendix has none."""
+    if entry in APPENDICES:
+        return None, None
     at = CHAPTERS.index(entry)
     before = CHAPTERS[at - 1] if at else None
     after = CHAPTERS[at + 1] if at + 1 < len(CHAPTERS) else None

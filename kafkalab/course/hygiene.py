@@ -158,10 +158,10 @@ def normalised(notebooks: Mapping[Path, Any]) -> Iterator[str]:
 
 
 def in_the_table(notebooks: Mapping[Path, Any]) -> Iterator[str]:
-    """Check that chapters' files are named as the table of chapters says."""
-    known = {entry.notebook for entry in chapters.CHAPTERS}
+    """Check that chapters' and appendices' files are named as the table of chapters says."""
+    known = {entry.notebook for entry in (*chapters.CHAPTERS, *chapters.APPENDICES)}
     for path in notebooks:
-        if path.name[:2].isdigit() and path.name not in known:
+        if path.name[1:2].isdigit() and path.name not in known:
             yield f"{path.name} is not in the table of chapters (chapters.py): {', '.join(sorted(known))}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator
 
 from .driver import Browser
 
@@ -52,6 +53,24 @@ def photograph(browser: Browser, name: str) -> None:
         panel.evaluate("(node, top) => node.scrollTo(0, top)", top)
         browser.page.wait_for_timeout(400)
         browser.page.screenshot(path=ARTIFACTS / f"{name}-{number:02}.png")
+
+
+def view(browser: Browser, number: int) -> Locator:
+    """Return the live view number `number` of the notebook, from 0."""
+    return browser.page.locator(".jp-OutputArea-output .view").nth(number)
+
+
+def says(shown: Locator) -> Locator:
+    """Return the line in which a view says what is pointed at, and what happens."""
+    return shown.get_by_role("status")
+
+
+def portrait(browser: Browser, shown: Locator, name: str, scheme: str) -> None:
+    """Keep a picture of one view."""
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    shown.scroll_into_view_if_needed()
+    browser.page.wait_for_timeout(300)
+    shown.screenshot(path=ARTIFACTS / f"{name}-{scheme}.png")
 
 
 def barriers(browser: Browser) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from .driver import Browser
-from .looking import ARTIFACTS, FAINT, barriers, errors, run
+from .looking import FAINT, barriers, errors, portrait, run, says, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.timeout(420)]
 
@@ -58,21 +58,6 @@ journey(trace)
 """.strip()
 
 
-def view(browser: Browser, number: int) -> Locator:
-    return browser.page.locator(".jp-OutputArea-output .view").nth(number)
-
-
-def says(shown: Locator) -> Locator:
-    return shown.get_by_role("status")
-
-
-def photograph(browser: Browser, shown: Locator, name: str, scheme: str) -> None:
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    shown.scroll_into_view_if_needed()
-    browser.page.wait_for_timeout(300)
-    shown.screenshot(path=ARTIFACTS / f"{name}-{scheme}.png")
-
-
 @BOTH
 def test_views_answer_to_mouse_and_keyboard(browser: Browser, copy: Path, scheme: str) -> None:
     run(browser, copy, [LOST, BYTES, COMPARED, POINTED, JOURNEY])
@@ -92,7 +77,7 @@ def assert_sequence_can_be_stepped_through(browser: Browser, scheme: str) -> Non
     shown = view(browser, 0)
     shown.scroll_into_view_if_needed()
     expect(says(shown)).to_contain_text("Point at a message")
-    photograph(browser, shown, "sequence", scheme)
+    portrait(browser, shown, "sequence", scheme)
     shown.get_by_text("Produce answer lost").hover()
     expect(says(shown)).to_contain_text("answer lost")
     expect(says(shown)).to_contain_text(" ms after its request")
@@ -106,7 +91,7 @@ def assert_sequence_can_be_stepped_through(browser: Browser, scheme: str) -> Non
     assert slider.get_attribute("aria-valuetext") == says(shown).text_content()
     expect(shown.locator("g.later")).to_have_count(5)
     assert outline(slider) == "solid"
-    photograph(browser, shown, "sequence-stepped", scheme)
+    portrait(browser, shown, "sequence-stepped", scheme)
     shown.get_by_role("button", name="Next").click()
     expect(shown.locator("g.later")).to_have_count(4)
     for _ in range(4):
@@ -125,7 +110,7 @@ def assert_bytes_and_fields_are_linked(browser: Browser, scheme: str) -> None:
     expect(shown.locator("g.on")).to_have_count(1)
     expect(shown.locator("g.on")).to_contain_text("'order 0'")
     expect(shown.locator("g.on")).to_be_in_viewport()
-    photograph(browser, shown, "bytes", scheme)
+    portrait(browser, shown, "bytes", scheme)
     slider = shown.get_by_role("slider", name="Field")
     slider.focus()
     slider.press("End")
@@ -142,7 +127,7 @@ def assert_differences_are_told(browser: Browser, scheme: str) -> None:
     shown = view(browser, 2)
     shown.get_by_text("base sequence").hover()
     expect(says(shown)).to_have_text("DIFFERENT base sequence: 0 | 1")
-    photograph(browser, shown, "compare", scheme)
+    portrait(browser, shown, "compare", scheme)
 
 
 def assert_a_check_points_at_the_byte(browser: Browser, scheme: str) -> None:
@@ -150,7 +135,7 @@ def assert_a_check_points_at_the_byte(browser: Browser, scheme: str) -> None:
     expect(browser.page.get_by_text("The batch says it holds two records.", exact=True)).to_be_visible()
     shown.locator("g[data-part]").filter(has_text="✕ record count").hover()
     expect(says(shown)).to_have_text("Bytes 57 to 60, record count = 2: there is one record")
-    photograph(browser, shown, "check", scheme)
+    portrait(browser, shown, "check", scheme)
 
 
 def assert_a_journey_tells_its_times(browser: Browser, scheme: str) -> None:
@@ -160,7 +145,7 @@ def assert_a_journey_tells_its_times(browser: Browser, scheme: str) -> None:
     for _ in range(3):
         shown.get_by_role("button", name="Back").click()
     expect(shown.locator("g.later")).not_to_have_count(0)
-    photograph(browser, shown, "journey", scheme)
+    portrait(browser, shown, "journey", scheme)
 
 
 def assert_what_is_saved_is_the_static_form(browser: Browser, copy: Path) -> None:

@@ -107,6 +107,14 @@ def test_a_chapter_has_many_names(name: str) -> None:
     assert chapters.find(name).number == "01"
 
 
+def test_an_appendix_is_beside_the_path(fake_cluster: Any, progress: Progress) -> None:
+    entry = chapters.find("A1")
+    assert chapters.neighbours(entry) == (None, None)
+    appendix = Chapter("A1", cluster=fake_cluster, progress=progress)
+    assert repr(appendix).startswith("Appendix A1: The pictures")
+    assert "A1 The pictures" in repr(CourseMap(progress))
+
+
 def test_first_and_last_chapter_have_one_neighbour() -> None:
     assert chapters.neighbours(chapters.CHAPTERS[0])[0] is None
     assert chapters.neighbours(chapters.CHAPTERS[-1])[1] is None

@@ -7,9 +7,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from kafkalab.course import visual_language
 from kafkalab.course.cards import Picture
 from kafkalab.course.markup import html
-from kafkalab.course.views import cluster, journey, style
+from kafkalab.course.views import cluster, journey, language, style
 from kafkalab.course.views.live import Explorer
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -195,6 +196,14 @@ def test_text_is_readable_in_both_schemes(kind: str, scheme: int) -> None:
         assert contrast(colours[ink], colours[f"{kind}-wash"]) >= 4.5, ink
     assert contrast(colours[kind], colours["ground"]) >= 4.5
     assert contrast(colours["muted"], colours["lane"]) >= 4.5
+
+
+def test_the_legend_has_every_sign() -> None:
+    picture = visual_language()
+    assert len(picture.equivalent.splitlines()) == 1 + len(style.KINDS) + len(language.STROKES)
+    assert set(language.SIGNS) == set(language.SHAPES) == set(style.KINDS)
+    drawn = {str(node.get("class")) for node in root(picture).iter()}
+    assert {f"{kind}-box" for kind in style.KINDS} <= drawn
 
 
 def test_long_words_are_cut() -> None:

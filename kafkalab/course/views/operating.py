@@ -27,7 +27,7 @@ from kafkalab.course.views.style import COLOURS
 
 VERBS = {"running": ("kill", "pause"), "paused": ("kill", "resume"), "dead": ("restart",)}
 """What can be done with a broker in a state."""
-BUTTONS = ("kill", "pause", "resume", "restart")
+BUTTONS = ("kill", "restart", "pause", "resume")
 DONE = {"kill": "killed", "pause": "paused", "resume": "resumed", "restart": "restarted"}
 FOREIGN = "Somebody else runs these brokers: they cannot be killed or paused from here."
 PULSE_S, STILL, LOOKS = 1.0, 5, 40
