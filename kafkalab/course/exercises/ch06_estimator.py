@@ -70,9 +70,9 @@ def judge(batches: list[Any]) -> Result:
     """Return the result for the topic's batches."""
     *events, _ = [batch for batch in batches if 0 < batch.base_offset <= EVENTS]
     *secrets, _ = [batch for batch in batches if batch.base_offset > EVENTS]
-    for batches in (events, secrets):
-        if len(batches) <= LEARN:
-            largest = max(batches, key=lambda batch: len(batch.raw))
+    for kind in (events, secrets):
+        if len(kind) <= LEARN:
+            largest = max(kind, key=lambda batch: len(batch.raw))
             return Result("wrong", "Only a few huge batches: a broker may refuse such.", _where(largest))
     for batch in events[LEARN:]:
         if len(batch.raw) < FULL * BATCH:
