@@ -20,14 +20,7 @@ from kafkalab.cluster.backend import Profile
 from kafkalab.cluster.brokers import Brokers, Offsets
 from kafkalab.cluster.errors import UnknownNodeError
 from kafkalab.cluster.nodes import Nodes
-from kafkalab.cluster.reading import (
-    LogBatch,
-    LogRecord,
-    level_of,
-    read_batches,
-    read_log,
-    read_partition,
-)
+from kafkalab.cluster.reading import LogBatch, LogRecord, level_of, read_batches, read_log, read_partition
 from kafkalab.cluster.starting import Plan, log_tails
 from kafkalab.cluster.status import ClusterStatus
 from kafkalab.cluster.wire import PLAINTEXT, Security

@@ -94,7 +94,6 @@ def test_cpu_time(both, cluster, make_topic):
         cpu_of("none")  # warm
         none, snappy, best = cpu_of("none"), cpu_of("snappy"), cpu_of("gzip", 9)
         usual, slow = cpu_of("zstd"), cpu_of("zstd", 19)
-        print(side.name, none, snappy, best, usual, slow)
         assert slow > 2 * usual
         assert best > max(none, snappy)
 
@@ -131,7 +130,7 @@ def test_a_batch_takes_its_size_from_the_pool_and_full_ones_stretch_it(both, clu
         packed = count_accepted(side, cluster, topic, events, [0], **gzip)
         if side.name == "Java":
             assert 0.8 * full < packed < 1.2 * full
-            producer = opened(side, cluster.bootstrap_servers, **gzip)
+            producer = opened(side, cluster.bootstrap_servers, **gzip, **{"linger.ms": 1000})
             for start in range(0, len(events), 5000):
                 producer.send(topic, *records(events[start : start + 5000]))
             producer.outcomes()
@@ -157,11 +156,12 @@ def test_the_first_batches_take_no_more_records_than_without_compression(both, c
             producer.call("close")
             counts[kind, lonely] = [batch.records for batch in cluster.batches(topic)][int(lonely) :]
         first = counts["none", False][0]
-        assert counts["gzip", False][0] == first
         if side.name == "Java":
+            assert 0.9 * first < counts["gzip", False][0] <= first
             assert counts["gzip", False][4] < 1.2 * first
             assert counts["gzip", True][0] < 0.9 * first
         else:
+            assert counts["gzip", False][0] == first
             assert counts["gzip", False][4] > 3 * first
             assert counts["gzip", True][0] == first
 
