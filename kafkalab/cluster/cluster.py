@@ -20,7 +20,7 @@ from kafkalab.cluster.backend import Profile
 from kafkalab.cluster.brokers import Brokers, Offsets
 from kafkalab.cluster.errors import UnknownNodeError
 from kafkalab.cluster.nodes import Nodes
-from kafkalab.cluster.reading import LogRecord, level_of, read_log, read_partition
+from kafkalab.cluster.reading import LogBatch, LogRecord, level_of, read_batches, read_log, read_partition
 from kafkalab.cluster.starting import Plan, log_tails
 from kafkalab.cluster.status import ClusterStatus
 from kafkalab.cluster.wire import PLAINTEXT, Security
@@ -187,6 +187,10 @@ class Cluster:
     def log(self, topic: str, partition: int) -> list[LogRecord]:
         """Return all that the partition's leader has: markers, and what is above the high watermark, too."""
         return list(read_log(self._brokers, topic, partition))
+
+    def batches(self, topic: str, partition: int = 0) -> list[LogBatch]:
+        """Return the partition's record batches as they lie in the leader's log, up to the high watermark."""
+        return list(read_batches(self._brokers, topic, partition))
 
     def wait_leader(
         self,

@@ -26,6 +26,7 @@ FETCH_BYTES = 4 << 20
 CONSUMER, MOVER = -1, -3
 MARKERS = {0: "abort", 1: "commit"}
 SEQUENCES = 1 << 31
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")  # as the lowest three bits of a batch's attributes count
 
 
 class LogRecord(NamedTuple):
@@ -45,14 +46,25 @@ class LogRecord(NamedTuple):
     """"commit" or "abort" for a transaction's marker; "" for a record."""
 
 
+class LogBatch(NamedTuple):
+    """One record batch as it lies in the log."""
+
+    base_offset: int
+    records: int
+    codec: str
+    """"none", "gzip", "snappy", "lz4" or "zstd"."""
+    raw: bytes
+    """All of it, header included."""
+
+
 def read_partition(brokers: Brokers, topic: str, partition: int, isolation: str) -> Iterator[LogRecord]:
     """Yield the partition's records in offset order; `isolation` as in a consumer's isolation.level."""
     level = level_of(isolation)
     offsets = brokers.offsets(topic, partition)
     end = offsets.last_stable if level == READ_COMMITTED else offsets.high_watermark
     span = (offsets.start, end)
-    for batches, aborted in _fetches(brokers, topic, partition, span, level, CONSUMER):
-        for batch in visible(batches, aborted):
+    for batches, answer in _fetches(brokers, topic, partition, span, level, CONSUMER):
+        for batch in visible(batches, answer.aborted_transactions or []):
             yield from _records(partition, batch, span)
 
 
@@ -65,10 +77,22 @@ def read_log(brokers: Brokers, topic: str, partition: int) -> Iterator[LogRecord
             yield from _records(partition, batch, span)
 
 
+def read_batches(brokers: Brokers, topic: str, partition: int) -> Iterator[LogBatch]:
+    """Yield the partition's record batches in offset order, up to the high watermark."""
+    offsets = brokers.offsets(topic, partition)
+    span = (offsets.start, offsets.high_watermark)
+    for batches, answer in _fetches(brokers, topic, partition, span, READ_UNCOMMITTED, CONSUMER):
+        at = 0
+        for batch in batches:
+            raw = bytes(answer.records[at : (at := at + batch.size_in_bytes)])
+            count = batch.last_offset - batch.base_offset + 1
+            yield LogBatch(batch.base_offset, count, CODECS[batch.compression_type], raw)
+
+
 def _fetches(
     brokers: Brokers, topic: str, partition: int, span: tuple[int, int], level: int, replica: int
-) -> Iterator[tuple[list[Any], list[Any]]]:
-    """Yield the batches of each fetch from the leader, with the aborted transactions that it names."""
+) -> Iterator[tuple[list[Any], Any]]:
+    """Yield the batches of each fetch from the leader, and its answer."""
     leader = brokers.await_leader(topic, partition)
     offset, end = span
     with Connection(brokers.addresses()[leader], brokers.security) as connection:
@@ -79,7 +103,7 @@ def _fetches(
                 raise ClusterError(
                     f"Broker {leader} returned nothing at offset {offset} of {topic!r}-{partition}."
                 )
-            yield batches, answer.aborted_transactions or []
+            yield batches, answer
             offset = batches[-1].next_offset
 
 

@@ -45,6 +45,14 @@ CHAPTERS = (
         "Which way does a record take from send() to an acknowledgement?",
         ("4.2", "4.7"),
     ),
+    ChapterEntry(
+        "06",
+        "compression",
+        "Compression",
+        30,
+        "What does compression save, where, and what does it cost?",
+        ("4.3.5",),
+    ),
 )
 
 

@@ -37,7 +37,7 @@ from kafkalab.producer.tracing import SILENCE, Tracer
 
 
 class RecordAccumulator:
-    """Batches per partition, within one budget of memory."""
+    """Batches per partition, within one budget of memory; `codec` and `estimator` are parts to replace."""
 
     def __init__(self, config: ProducerConfig, trace: Tracer | None = None) -> None:
         self.config = config
@@ -45,8 +45,8 @@ class RecordAccumulator:
         self.admits: Callable[[ProducerBatch], bool] = lambda _: True  # and its ordering's
         self._trace = trace or SILENCE
         self.pool = BufferPool(config.buffer_memory, self._trace)
-        self._codec = compressor(config.compression_type, config.compression_level)
-        self._ratio = CompressionRatioEstimator()
+        self.codec = compressor(config.compression_type, config.compression_level)
+        self.estimator = CompressionRatioEstimator()
         self._lock = threading.Lock()
         self._queues: dict[TopicPartition, deque[ProducerBatch]] = {}
         self._open: dict[TopicPartition, ProducerBatch] = {}
@@ -144,10 +144,10 @@ class RecordAccumulator:
 
     def _new_batch(self, target: TopicPartition, reserved: int) -> ProducerBatch:
         now, limit = time.monotonic(), self.config.batch_size
-        if self._codec is not None:
-            limit = self._ratio.raw_limit(target.topic, limit)
+        if self.codec is not None:
+            limit = self.estimator.raw_limit(target.topic, limit)
         limit = min(limit, self.config.max_request_size)
-        batch = ProducerBatch(target, next(self._numbers), now, limit, reserved, self._codec)
+        batch = ProducerBatch(target, next(self._numbers), now, limit, reserved, self.codec)
         self._queues.setdefault(target, deque()).append(batch)
         self._open[target] = batch
         self._incomplete[batch] = None
@@ -162,8 +162,8 @@ class RecordAccumulator:
     def _seal(self, batch: ProducerBatch) -> None:
         """Make bytes of a closed batch; learn from it how well the topic's records compress."""
         raw = batch.size
-        if batch.seal() and self._codec is not None:
-            self._ratio.observe(batch.target.topic, raw, batch.size)
+        if batch.seal() and self.codec is not None:
+            self.estimator.observe(batch.target.topic, raw, batch.size)
 
     def _leave_open(self, batch: ProducerBatch) -> None:
         if self._open.get(batch.target) is batch:

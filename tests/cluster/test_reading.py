@@ -77,6 +77,27 @@ def test_a_long_log_is_read_in_full(cluster):
     assert values == list(range(6000))
 
 
+@pytest.mark.cluster
+def test_batches_are_read_as_they_lie_in_the_log(cluster):
+    cluster.recreate_topic("reading-batches", partitions=2)
+    sent = [b"tea, please " * 20, b"coffee, please " * 20]
+    for kind in (None, "gzip"):
+        with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, compression_type=kind) as producer:
+            for value in sent:
+                producer.send("reading-batches", value, partition=1).get(timeout=20)
+    batches = cluster.batches("reading-batches", 1)
+    assert [(each.base_offset, each.records, each.codec) for each in batches] == [
+        (0, 1, "none"),
+        (1, 1, "none"),
+        (2, 1, "gzip"),
+        (3, 1, "gzip"),
+    ]
+    assert set(cluster.stored("reading-batches").values()) == {sum(len(each.raw) for each in batches)}
+    assert [int.from_bytes(each.raw[:8], "big") for each in batches] == [0, 1, 2, 3]
+    assert sent[0] in batches[0].raw
+    assert cluster.batches("reading-batches", 0) == []
+
+
 class FakeBatch:
     """As much of a record batch as visible() looks at."""
 
