@@ -45,6 +45,14 @@ CHAPTERS = (
         "Which way does a record take from send() to an acknowledgement?",
         ("4.2", "4.7"),
     ),
+    ChapterEntry(
+        "07",
+        "delivery",
+        "Delivery modes",
+        30,
+        "At most, at least or exactly once: what is promised, and where does the promise end?",
+        ("4.4",),
+    ),
 )
 
 
