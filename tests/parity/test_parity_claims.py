@@ -33,6 +33,10 @@ PROVED_BY = {
     "4.2.6-metadata": "test_acks_0_tells_no_offset",
     "4.2.6-gives-up-after-retries": "test_no_answer_until_the_delivery_timeout",
     "4.3.3-full-batch-goes": "test_a_full_batch_goes_and_the_rest_waits",
+    "4.4.1-at-least-once": "test_what_is_lost_is_sent_again",
+    "4.4.1-retries-bound": "test_no_answer_until_the_delivery_timeout",
+    "4.4.2-at-most-once": "test_one_try_is_once_or_not_at_all_and_the_error_never_tells",
+    "4.4.2-same-error": "test_one_try_is_once_or_not_at_all_and_the_error_never_tells",
     "4.7.1-three-ways": "test_the_steps_and_their_order",
     "4.7.2-partitioner-sees-value": "test_the_steps_and_their_order",
 }
