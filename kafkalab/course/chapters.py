@@ -53,10 +53,22 @@ CHAPTERS = (
         "What does compression save, where, and what does it cost?",
         ("4.3.5",),
     ),
+    ChapterEntry(
+        "07",
+        "delivery",
+        "Delivery modes",
+        30,
+        "At most, at least or exactly once: what is promised, and where does the promise end?",
+        ("4.4",),
+    ),
 )
 
 
-APPENDICES = (ChapterEntry("A1", "views", "The pictures", 10, "What do the shapes, colours and lines mean?"),)
+APPENDICES = (
+    ChapterEntry("A1", "settings", "Settings", 5, "Which setting is met in which chapter?"),
+    ChapterEntry("A2", "glossary", "Glossary", 5, "What does a word mean, and where is it shown?"),
+    ChapterEntry("A3", "views", "The pictures", 10, "What do the shapes, colours and lines mean?"),
+)
 """Beside the path through the chapters: to look things up."""
 
 

@@ -41,6 +41,10 @@ PROVED_BY = {
     "4.3.5-buffer-memory": "test_a_batch_takes_its_size_from_the_pool_and_full_ones_stretch_it",
     "4.3.5-estimated-batches": "test_the_first_batches_take_no_more_records_than_without_compression",
     "4.3.5-latency": "test_compression_is_sooner_where_the_line_is_the_bottleneck",
+    "4.4.1-at-least-once": "test_what_is_lost_is_sent_again",
+    "4.4.1-retries-bound": "test_no_answer_until_the_delivery_timeout",
+    "4.4.2-at-most-once": "test_one_try_is_once_or_not_at_all_and_the_error_never_tells",
+    "4.4.2-same-error": "test_one_try_is_once_or_not_at_all_and_the_error_never_tells",
     "4.7.1-three-ways": "test_the_steps_and_their_order",
     "4.7.2-partitioner-sees-value": "test_the_steps_and_their_order",
 }

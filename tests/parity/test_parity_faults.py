@@ -65,6 +65,21 @@ def test_what_is_lost_is_sent_again(both, cluster, proxy, make_topic, fault, ide
     assert [each.error for each in java[0]] == [None] * 3
 
 
+def test_one_try_is_once_or_not_at_all_and_the_error_never_tells(both, cluster, proxy, make_topic):
+    """Lost request and lost answer: the same error on either side, once at most in the log."""
+    for side in both:
+        errors = {}
+        for name, fault in LOST.items():
+            topic = make_topic(cluster, side.name)
+            settings = {"retries": 0, "enable.idempotence": False}
+            told, log = under_fault(side, cluster, proxy, topic, fault, **settings)
+            assert [each.error is None for each in told] == [True, False, True]
+            assert log in ([b"a", b"b", b"c"], [b"a", b"c"])
+            assert (b"b" in log) == (name != "request lost")
+            errors[name] = told[1].error
+        assert errors["answer lost"] == errors["request lost"]
+
+
 ANSWERS = (
     "CORRUPT_MESSAGE",
     "UNKNOWN_TOPIC_OR_PARTITION",
