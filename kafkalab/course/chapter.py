@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kafkalab.course import chapters, claims, clusters, exercise, hints
+from kafkalab.course import chapters, claims, clusters, exercise, hints, recorded
 from kafkalab.course.cards import Shown, card, display, paragraph
 from kafkalab.course.chapters import ChapterEntry
 from kafkalab.course.markup import Child, Node, html, tag
@@ -28,6 +28,8 @@ class Chapter:
         self.cluster = cluster or clusters.join()
         self.cluster.heal()
         hints.install(self.entry, self.cluster)
+        if self.cluster.backend == "external":
+            recorded.install(self.entry)
         self._predictions: dict[str, Prediction] = {}
 
     def topic(self, name: str, **options: Any) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kafkalab.cluster.errors import NotPossibleError
 from kafkalab.course import exercises
 from kafkalab.course.cards import Shown, card, display, paragraph
 from kafkalab.course.markup import html, tag
@@ -89,6 +90,8 @@ def judge(exercise: Exercise, answer: Any, bench: Bench) -> Result:
         return Result("wrong", f"Hand over an object with a method {exercise.method}(); this is a {kind}.")
     try:
         return exercise.check(answer() if isinstance(answer, type) else answer, bench)
+    except NotPossibleError as error:
+        return Result("not attempted", f"This exercise needs power over the brokers. {error}")
     except Exception as error:  # noqa: BLE001 - whatever a learner's code raises is the finding
         return Result("wrong", f"{RAISED} {type(error).__name__}: {error}")
 

@@ -25,7 +25,7 @@ HELPED = (NameError, ProducerClosedError, KeyboardInterrupt)
 
 def install(entry: ChapterEntry, cluster: Any) -> None:
     """Let this kernel, if it is one, add the hint to errors of the chapter's cells."""
-    shell = _shell()
+    shell = running_shell()
     if shell is None:
         return
 
@@ -73,7 +73,8 @@ def _down(cluster: Any) -> list[str]:
     return []
 
 
-def _shell() -> Any:
+def running_shell() -> Any:
+    """Return IPython's shell if this process has one, else None."""
     with contextlib.suppress(ImportError):
         from IPython.core.getipython import get_ipython  # noqa: PLC0415 - heavy, and only kernels have one
 

@@ -56,7 +56,7 @@ def test_in_a_shell_the_error_stays_what_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fake_cluster: Any, progress: Any
 ) -> None:
     shell = InteractiveShell()
-    monkeypatch.setattr(hints, "_shell", lambda: shell)
+    monkeypatch.setattr(hints, "running_shell", lambda: shell)
     for _ in range(2):  # the cell that makes the chapter may run twice
         Chapter("01", cluster=fake_cluster, progress=progress)
     result = shell.run_cell("orders")
@@ -70,5 +70,5 @@ def test_in_a_shell_the_error_stays_what_it_is(
 
 
 def test_outside_of_a_shell_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hints, "_shell", lambda: None)
+    monkeypatch.setattr(hints, "running_shell", lambda: None)
     hints.install(FIRST, None)

@@ -128,7 +128,7 @@ def refusals_are_retried_for_ever() -> None:
     around(Sender, "_on_error", on_error)
 
 
-@mutant("answer", killer="4.3.1-acks-0")
+@mutant("answer", killer="4.3.1-acks-1")
 def lost_requests_are_success() -> None:
     """A connection that breaks counts as an acknowledgement."""
 
