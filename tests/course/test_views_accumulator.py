@@ -146,3 +146,18 @@ def test_the_live_form_goes_through_the_trace(trace: Trace) -> None:
     view.shown = 0
     assert view.drawing == whole
     assert html(view.static().markup) == static
+
+
+def test_many_batches_take_a_second_line_and_no_third() -> None:
+    trace = Trace()
+    trace("memory", total=50_000)
+    for number in range(7):
+        opened(trace, number)
+    two = accumulator_view(trace)
+    assert all(f">{number}</text>" in two.drawing for number in range(7))
+    height = float(two.picture.svg.get("height", 0))
+    for number in range(7, 40):
+        opened(trace, number)
+    many = accumulator_view(trace)
+    assert float(many.picture.svg.get("height", 0)) == height
+    assert "31 more" in many.drawing

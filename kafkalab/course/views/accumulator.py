@@ -31,7 +31,7 @@ from kafkalab.course.views.eliding import fitting
 from kafkalab.course.views.live import Film, later
 from kafkalab.course.views.style import WIDTH, badge, fit, panel, text
 
-_MARGIN, _LABEL, _TOP, _WIDE, _HIGH, _BETWEEN, _ROWS = 16, 112, 104, 140, 86, 16, 8
+_MARGIN, _LABEL, _TOP, _WIDE, _HIGH, _BETWEEN, _ROWS, _LINES = 16, 112, 104, 140, 86, 16, 8, 2
 _LEFT = _MARGIN + _LABEL
 _FITTING = (WIDTH - _LEFT - _MARGIN) // _WIDE
 _GAUGE = (_LEFT, 54, WIDTH - _LEFT - _MARGIN, 20)
@@ -69,8 +69,11 @@ def draw(state: State) -> Picture:
     """Return the picture of `state`."""
     rows = state.rows()
     shown = list(rows.items())[:_ROWS]
-    drawn = [_row(*row, _TOP + at * (_HIGH + _BETWEEN)) for at, row in enumerate(shown)]
-    bottom = float(_TOP + len(shown) * (_HIGH + _BETWEEN))
+    drawn, bottom = [], float(_TOP)
+    for target, batches in shown:
+        node, height = _row(target, batches, bottom)
+        drawn.append(node)
+        bottom += height + _BETWEEN
     more = len(rows) - len(shown)
     if more:
         drawn.append(text(_LEFT, bottom + 10, f"{more} more partitions", "small muted"))
@@ -138,21 +141,25 @@ def _trouble(state: State, x: float, y: float) -> list[Node]:
     return [text(x, y, "; ".join(said), "small bold failure-ink end")] if said else []
 
 
-def _row(target: str, batches: Sequence[Batch], y: float) -> Node:
+def _row(target: str, batches: Sequence[Batch], y: float) -> tuple[Node, float]:
+    """Return the drawing of a partition's batches, in one line or two, and its height."""
     width = WIDTH - _LEFT - _MARGIN
+    picked = fitting(len(batches), _LINES * _FITTING, _live(batches))
+    height = float(-(-len(picked) // _FITTING) * (_HIGH + 8) - 8)
     boxes: list[Node] = []
-    for at, each in enumerate(fitting(len(batches), _FITTING, _live(batches))):
-        x = float(_LEFT + at * _WIDE)
+    for at, each in enumerate(picked):
+        x, top = float(_LEFT + at % _FITTING * _WIDE), y + at // _FITTING * (_HIGH + 8)
         if isinstance(each, int):
-            boxes.append(_box(batches[each], x, y))
+            boxes.append(_box(batches[each], x, top))
         else:
-            boxes.append(text(x + _WIDE / 2 - 4, y + _HIGH / 2 + 5, each, "small muted middle"))
-    return tag(
+            boxes.append(text(x + _WIDE / 2 - 4, top + _HIGH / 2 + 5, each, "small muted middle"))
+    node = tag(
         "g",
-        text(_MARGIN + 4, y + _HIGH / 2 + 5, fit(target, _LABEL - 12), "muted"),
-        tag("rect", x=_LEFT - 5, y=y - 5, width=width + 10, height=_HIGH + 10, rx=7, class_="lane"),
+        text(_MARGIN + 4, y + height / 2 + 5, fit(target, _LABEL - 12), "muted"),
+        tag("rect", x=_LEFT - 5, y=y - 5, width=width + 10, height=height + 10, rx=7, class_="lane"),
         *boxes,
     )
+    return node, height
 
 
 def _box(batch: Batch, x: float, y: float) -> Node:

@@ -35,8 +35,8 @@ class Batch:
 
     @property
     def percent(self) -> int:
-        """How full it is, of batch_size."""
-        return min(100, round(100 * self.size / self.limit)) if self.limit else 100
+        """How full it is, of batch_size; at least 1, for there is a header in it."""
+        return min(100, max(1, round(100 * self.size / self.limit))) if self.limit else 100
 
     @property
     def ended(self) -> bool:
