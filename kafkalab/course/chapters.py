@@ -45,6 +45,14 @@ CHAPTERS = (
         "Which way does a record take from send() to an acknowledgement?",
         ("4.2", "4.7"),
     ),
+    ChapterEntry(
+        "04",
+        "retries",
+        "Retries and timeouts",
+        30,
+        "What does a producer do when the wrong answer comes, or none?",
+        ("4.3.2",),
+    ),
 )
 
 
