@@ -1,6 +1,6 @@
 """max.in.flight.requests.per.connection=1 keeps the order: with every client but librdkafka.
 
-Its documentation says so, too: retries may reorder unless it is idempotent. Chapter 04 tells it, this shows it.
+Its documentation says so, too: retries may reorder unless it is idempotent. Chapter 04 tells it.
 """
 
 import logging
