@@ -29,11 +29,7 @@ from kafkalab.producer import lifecycle
 from kafkalab.producer import sender as io
 from kafkalab.producer.accumulator import RecordAccumulator
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import (
-    ProducerClosedError,
-    ProducerForkedError,
-    UnknownPartitionError,
-)
+from kafkalab.producer.errors import ProducerClosedError, ProducerForkedError, UnknownPartitionError
 from kafkalab.producer.futures import DeliveryFuture, failed
 from kafkalab.producer.interceptors import ProducerInterceptors
 from kafkalab.producer.metadata import Metadata
