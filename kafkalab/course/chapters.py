@@ -61,6 +61,14 @@ CHAPTERS = (
         "At most, at least or exactly once: what is promised, and where does the promise end?",
         ("4.4",),
     ),
+    ChapterEntry(
+        "04",
+        "retries",
+        "Retries and timeouts",
+        30,
+        "What does a producer do when the wrong answer comes, or none?",
+        ("4.3.2",),
+    ),
 )
 
 

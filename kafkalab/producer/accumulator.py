@@ -24,7 +24,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from kafkalab.producer.backoff import ExponentialBackoff
+from kafkalab.producer.backoff import Backoff, ExponentialBackoff
 from kafkalab.producer.batch import BatchState, ProducerBatch
 from kafkalab.producer.buffer_pool import BufferPool
 from kafkalab.producer.compression import CompressionRatioEstimator, compressor
@@ -56,7 +56,7 @@ class RecordAccumulator:
         self._next_look = float("inf")
         self._flushing = 0
         self._closed = False
-        self._backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
+        self.backoff: Backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
 
     # --- the application's side -------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class RecordAccumulator:
     def put_back(self, batch: ProducerBatch, now: float) -> None:
         """Queue a batch again, at its old place, to be sent once its back-off is over."""
         batch.become(BatchState.WAITING)
-        batch.not_before = now + self._backoff.seconds(batch.attempts)
+        batch.not_before = now + self.backoff.seconds(batch.attempts)
         with self._lock:
             self._insert(batch)
 

@@ -29,15 +29,12 @@ from kafkalab.producer import lifecycle
 from kafkalab.producer import sender as io
 from kafkalab.producer.accumulator import RecordAccumulator
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import (
-    ProducerClosedError,
-    ProducerForkedError,
-    UnknownPartitionError,
-)
+from kafkalab.producer.errors import ProducerClosedError, ProducerForkedError, UnknownPartitionError
 from kafkalab.producer.futures import DeliveryFuture, failed
 from kafkalab.producer.interceptors import ProducerInterceptors
 from kafkalab.producer.metadata import Metadata
 from kafkalab.producer.network_client import NetworkClient
+from kafkalab.producer.ordering import Ordering
 from kafkalab.producer.partitioners import DefaultPartitioner, Partitions
 from kafkalab.producer.record import (
     Header,
@@ -56,8 +53,8 @@ from kafkalab.producer.transactions import TransactionManager, ordering_of, tran
 class Producer:
     """A Kafka producer to read (Java: `KafkaProducer`).
 
-    Keyword arguments are the settings of `ProducerConfig`, plus `trace` (see tracing.py) and
-    `accumulator`, a class to use in place of RecordAccumulator. Raises ConfigError for bad settings.
+    Keyword arguments are the settings of `ProducerConfig`, plus `trace` (tracing.py) and what makes another
+    `accumulator` or `ordering` (ordering.py) than the usual one. Raises ConfigError for bad settings.
     Use it in a `with` statement, or call close(): what was accepted is delivered first.
     """
 
@@ -66,6 +63,7 @@ class Producer:
         *,
         trace: Tracer | None = None,
         accumulator: Callable[[ProducerConfig, Tracer | None], RecordAccumulator] = RecordAccumulator,
+        ordering: Callable[[ProducerConfig, Tracer | None], Ordering] = ordering_of,
         **settings: Any,
     ) -> None:
         self.config = config = ProducerConfig.of(settings)
@@ -77,7 +75,7 @@ class Producer:
         )
         self.metadata = Metadata(config)
         self.accumulator = accumulator(config, trace)
-        self.ordering = ordering_of(config, trace)
+        self.ordering = ordering(config, trace)
         client = NetworkClient(config)
         self.sender = io.Sender(config, self.accumulator, self.metadata, client, self.ordering, trace)
         self._trace = trace if trace is not None and trace.records else None

@@ -89,6 +89,7 @@ ACCEPTED = {
 }
 STRICTER = {
     "unknown name": ({"ack": "1"}, "Java takes no notice of a misspelt setting (KIP-42 left it so)"),
+    "misspelt back-off": ({"retries.backoff.ms": 50}, "Java only logs it"),
     "no buffer": ({"buffer.memory": 0}, "it could hold no record"),
     "no request": ({"max.request.size": 0}, "it could hold no record"),
 }

@@ -7,7 +7,7 @@ from kafka import errors as kafka_errors
 from kafka.protocol.producer import InitProducerIdResponse
 from test_sender import Bench
 
-from kafkalab.producer import DeliveryTimeoutError, ProducerConfig
+from kafkalab.producer import DeliveryTimeoutError, Producer, ProducerConfig
 from kafkalab.producer.idempotence import Idempotence
 from kafkalab.producer.ordering import OneAtATime, Ordering
 from kafkalab.producer.producer import ordering_of
@@ -93,6 +93,34 @@ def test_a_batch_that_failed_frees_its_partition(end):
     bench.put(0, b"b")
     bench.turn()
     assert sent(bench) == [b"b"]
+
+
+# --- steps of one's own ---------------------------------------------------------------------------
+
+
+def test_a_producer_takes_another_ordering():
+    class Mine(Ordering):
+        pass
+
+    with Producer(ordering=lambda config, trace: Mine()) as producer:
+        assert type(producer.ordering) is Mine
+        assert producer.accumulator.admits == producer.ordering.admits
+
+
+def test_an_accumulator_takes_another_back_off():
+    class Slow:
+        def seconds(self, failures):
+            return failures * 10.0
+
+    bench = Bench()
+    bench.accumulator.backoff = Slow()
+    bench.put(0, b"a")
+    bench.turn()
+    bench.answer(19)
+    bench.turn(5)
+    assert sent(bench) == []
+    bench.turn(10)
+    assert sent(bench) == [b"a"]
 
 
 # --- no producer id -------------------------------------------------------------------------------
