@@ -45,6 +45,14 @@ CHAPTERS = (
         "Which way does a record take from send() to an acknowledgement?",
         ("4.2", "4.7"),
     ),
+    ChapterEntry(
+        "05",
+        "batching",
+        "Batching and buffer memory",
+        30,
+        "What is in a batch, when does it leave, and what if there is no room for the next one?",
+        ("4.3.3", "4.3.4"),
+    ),
 )
 
 
