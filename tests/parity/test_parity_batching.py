@@ -1,4 +1,4 @@
-"""Batching and memory: what leaves, when, and what happens without room, in Kafka's Java client and in ours."""
+"""Batching and memory: what leaves, when, and what happens without room: Java's producer and ours."""
 
 import time
 

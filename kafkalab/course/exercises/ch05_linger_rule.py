@@ -96,7 +96,8 @@ def check(answer: Any, bench: Bench) -> Result:
             fault = _fault(case, *_run(case, topic, producer, proxy))
             raised = getattr(producer.accumulator, "raised", None)
             if raised is not None:
-                return Result("wrong", f"Your why_ready() raised {type(raised).__name__}: {raised}", case.what)
+                raised = f"{type(raised).__name__}: {raised}"
+                return Result("wrong", f"Your why_ready() raised {raised}", case.what)
             if fault is not None:
                 return Result("wrong", fault, case.what)
     return Result("correct", "Half full batches left at once, the others lingered, and the full one did not.")
@@ -189,7 +190,7 @@ EXERCISE = Exercise(
     ),
     hints=(
         "Three ifs, in the order of the text; what is none of them returns None.",
-        'if batch.full: ...; if batch.size >= batch.limit / 2: ...; if waited_ms >= linger_ms: return "linger".',
+        'if batch.full: ... if batch.size >= batch.limit / 2: ... if waited_ms >= linger_ms: ...',
     ),
     method="why_ready",
     solution=HalfIsEnough,
