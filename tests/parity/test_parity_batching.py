@@ -150,3 +150,16 @@ def test_metadata_and_memory_share_max_block_ms(both, cluster, make_topic):
             assert told.error in {"BufferExhaustedException", "BufferExhaustedError"}, side.name
             assert not told.thrown
             producer.call("close")
+
+
+def test_who_waits_for_memory_ends_the_linger(both, cluster, make_topic):
+    """Room for two batches, three partitions, ten seconds to linger: the third record waits for less."""
+    topic = make_topic(cluster, "", assignment=[[1, 2, 3]] * 3)
+    for side in both:
+        producer = opened(side, cluster.bootstrap_servers, **{"buffer.memory": 40_000}, **LONG)
+        began = time.monotonic()
+        producer.send(topic, *[Record(b"!", None, partition) for partition in range(3)])
+        assert time.monotonic() - began < 6, side.name
+        producer.call("flush")
+        assert [each.error for each in producer.outcomes()] == [None] * 3, side.name
+        producer.call("close")

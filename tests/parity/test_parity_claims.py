@@ -41,6 +41,7 @@ PROVED_BY = {
     "4.3.4-per-partition": "test_one_pool_for_all_partitions",
     "4.3.4-max-block": "test_metadata_and_memory_share_max_block_ms",
     "4.3.4-throws": "test_one_pool_for_all_partitions",
+    "4.3.4-memory-ends-linger": "test_who_waits_for_memory_ends_the_linger",
     "4.8.1-batch-size-per-send": "test_a_request_carries_a_batch_of_each_partition",
     "4.3.3-full-batch-goes": "test_a_full_batch_goes_and_the_rest_waits",
     "4.7.1-three-ways": "test_the_steps_and_their_order",

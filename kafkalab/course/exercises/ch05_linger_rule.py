@@ -190,7 +190,7 @@ EXERCISE = Exercise(
     ),
     hints=(
         "Three ifs, in the order of the text; what is none of them returns None.",
-        'if batch.full: ... if batch.size >= batch.limit / 2: ... if waited_ms >= linger_ms: ...',
+        "if batch.full: ... if batch.size >= batch.limit / 2: ... if waited_ms >= linger_ms: ...",
     ),
     method="why_ready",
     solution=HalfIsEnough,

@@ -7,13 +7,12 @@ from run to run is milliseconds, and every limit leaves hundreds of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kafkalab.course.exercise import Bench, Exercise, Result
 from kafkalab.faults import FaultProxy
-from kafkalab.producer import Producer, ProducerConfig, RecordAccumulator, Trace
-from kafkalab.producer.buffer_pool import BufferPool
+from kafkalab.producer import Producer, ProducerConfig, Trace
 
 RECORDS, SIZE, EVERY_S, ANSWER_S = 150, 4000, 0.01, 0.5
 MOST_REQUESTS, MOST_MS, MOST_MEMORY = 20, 500, 1_000_000
@@ -26,29 +25,6 @@ class Sized:
     def settings(self) -> dict[str, int]:
         """Return the settings that fit the load."""
         return {"batch_size": 65_536, "linger_ms": 150, "buffer_memory": 500_000}
-
-
-class CountingPool(BufferPool):
-    """Counts how often somebody had to wait for memory."""
-
-    waits = 0
-
-    def reserve(self, size: int, deadline: float, on_wait: Callable[[], object] = lambda: None) -> None:
-        """Take memory, as ever."""
-
-        def noted() -> None:
-            self.waits += 1
-            on_wait()
-
-        super().reserve(size, deadline, noted)
-
-
-class CountingAccumulator(RecordAccumulator):
-    """The real one, with a pool that counts."""
-
-    def __init__(self, config: ProducerConfig, trace: Any = None) -> None:
-        super().__init__(config, trace)
-        self.pool = CountingPool(config.buffer_memory)
 
 
 class Run(NamedTuple):
@@ -86,17 +62,16 @@ def judge(run: Run) -> Result:
 
 def _run(settings: Mapping[str, Any], topic: str, servers: str) -> Run:
     trace = Trace(records=False)
-    extra: dict[str, Any] = {"accumulator": CountingAccumulator, "trace": trace, "max_block_ms": 5000}
+    extra: dict[str, Any] = {"trace": trace, "max_block_ms": 5000}
     with FaultProxy(servers) as proxy:
         with Producer(bootstrap_servers=proxy.bootstrap_servers, **extra, **settings) as producer:
             producer.send(topic, b"warm up", partition=0).result(30)  # connections and producer id are there
             late = proxy.delay("Produce", ANSWER_S, times=None)
             _stream(producer, topic)
-            waits = getattr(producer.accumulator.pool, "waits", 0)
         requests = late.seen
     opened = {event.data["batch"]: event.at for event in trace.find("new_batch")}
     stays = [event.at - opened[event.data["batch"]] for event in trace.find("drained", attempt=1)]
-    return Run(requests, max(stays[1:]) * 1000, waits)
+    return Run(requests, max(stays[1:]) * 1000, len(trace.find("memory_wanted")))
 
 
 def _stream(producer: Producer, topic: str) -> None:
