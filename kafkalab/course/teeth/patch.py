@@ -48,7 +48,7 @@ def mutant(part: str, *, killer: str) -> Callable[[Callable[[], None]], Callable
     """Enter a function into the table: its module says which chapter, its docstring what it breaks."""
 
     def enter(install: Callable[[], None]) -> Callable[[], None]:
-        chapter, name = install.__module__.rpartition(".ch")[2], install.__name__.replace("_", "-")
+        chapter, name = install.__module__.rpartition(".ch")[2][:2], install.__name__.replace("_", "-")
         _marked.append(Mutant(chapter, part, name, inspect.getdoc(install) or "", killer, install))
         return install
 
