@@ -69,6 +69,14 @@ CHAPTERS = (
         "What does a producer do when the wrong answer comes, or none?",
         ("4.3.2",),
     ),
+    ChapterEntry(
+        "05",
+        "batching",
+        "Batching and buffer memory",
+        30,
+        "What is in a batch, when does it leave, and what if there is no room for the next one?",
+        ("4.3.3", "4.3.4"),
+    ),
 )
 
 
