@@ -78,6 +78,10 @@ def test_one_try_is_once_or_not_at_all_and_the_error_never_tells(both, cluster, 
             assert (b"b" in log) == (name != "request lost")
             errors[name] = told[1].error
         assert errors["answer lost"] == errors["request lost"]
+        assert (
+            errors["answer lost"]
+            == {"Java": "NetworkException", "kafkalab": "KafkaConnectionError"}[side.name]
+        )
 
 
 ANSWERS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from kafka import errors as kafka_errors
@@ -17,7 +18,6 @@ from kafkalab.producer.ordering import Ordering, Verdict
 from kafkalab.producer.produce import produce_request
 from kafkalab.producer.producer import Producer
 from kafkalab.producer.sender import Sender
-from kafkalab.producer.transactions import TransactionManager
 
 
 def _when_lost(verdict: Verdict, words: str = "") -> None:
@@ -165,10 +165,12 @@ def ten_retries_by_default() -> None:
 def half_the_time() -> None:
     """The time to deliver is over at half of delivery_timeout_ms."""
 
-    def expire(original: Any, self: Any, now: float) -> None:
-        original(self, now + self._config.delivery_timeout_ms / 2000)
+    def init(original: Any, self: Any, given: Any, *parts: Any) -> None:
+        hurried = copy.copy(given)
+        object.__setattr__(hurried, "delivery_timeout_ms", given.delivery_timeout_ms / 2)
+        original(self, hurried, *parts)
 
-    around(Sender, "_expire", expire)
+    around(Sender, "__init__", init)
 
 
 @mutant("the end of trying", killer="4.4.1-retries-bound")
@@ -217,14 +219,14 @@ def not_numbered() -> None:
 
 
 @mutant("numbers and markers", killer="4.4.3-exactly-once")
-def outside_the_transaction() -> None:
-    """A transaction's batches are not marked as part of it."""
+def always_the_same_number() -> None:
+    """Every batch has the same number."""
 
     def leaves(original: Any, self: Any, batch: Any) -> None:
         original(self, batch)
-        batch.stamp = batch.stamp._replace(transactional=False)
+        self._line(batch).next_sequence = 0
 
-    around(TransactionManager, "leaves", leaves)
+    around(Idempotence, "leaves", leaves)
 
 
 @mutant("numbers and markers", killer="4.4.3-exactly-once")
