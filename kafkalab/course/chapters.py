@@ -46,22 +46,6 @@ CHAPTERS = (
         ("4.2", "4.7"),
     ),
     ChapterEntry(
-        "06",
-        "compression",
-        "Compression",
-        30,
-        "What does compression save, where, and what does it cost?",
-        ("4.3.5",),
-    ),
-    ChapterEntry(
-        "07",
-        "delivery",
-        "Delivery modes",
-        30,
-        "At most, at least or exactly once: what is promised, and where does the promise end?",
-        ("4.4",),
-    ),
-    ChapterEntry(
         "04",
         "retries",
         "Retries and timeouts",
@@ -76,6 +60,22 @@ CHAPTERS = (
         30,
         "What is in a batch, when does it leave, and what if there is no room for the next one?",
         ("4.3.3", "4.3.4"),
+    ),
+    ChapterEntry(
+        "06",
+        "compression",
+        "Compression",
+        30,
+        "What does compression save, where, and what does it cost?",
+        ("4.3.5",),
+    ),
+    ChapterEntry(
+        "07",
+        "delivery",
+        "Delivery modes",
+        30,
+        "At most, at least or exactly once: what is promised, and where does the promise end?",
+        ("4.4",),
     ),
 )
 

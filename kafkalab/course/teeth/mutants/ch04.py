@@ -215,8 +215,11 @@ def three_retries_are_enough() -> None:
 @mutant("order", killer="4.3.2-one-in-flight")
 def retries_go_to_the_end() -> None:
     """A retry goes to the end of the queue."""
-    queue = lambda self, batch: self._queues.setdefault(batch.target, deque())  # noqa: E731
-    around(RecordAccumulator, "_insert", lambda original, self, batch: queue(self, batch).append(batch))
+
+    def insert(original: Any, self: Any, batch: Any) -> None:
+        self._queues.setdefault(batch.target, deque()).append(batch)
+
+    around(RecordAccumulator, "_insert", insert)
 
 
 @mutant("order", killer="4.3.2-one-in-flight")
