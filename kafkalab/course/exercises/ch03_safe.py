@@ -1,7 +1,7 @@
 """Chapter 03: settings that lose nothing when the leader dies while it is the only replica in sync.
 
-The check freezes the followers until the ISR is the leader alone, sends records, kills the leader and lets the
-followers go on. It looks twice: with the old leader dead, and when it is back.
+The check freezes the followers until the ISR is the leader alone, sends records, kills the leader and lets
+the followers go on. It looks twice: with the old leader dead, and when it is back.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from kafkalab.producer import Producer, Trace
 
 RECORDS = [b"order %d" % number for number in range(5)]
 PATIENCE_S = 10.0
-"""How long an election, and then the acknowledgements, may take; in the lab each is a matter of three seconds."""
+"""How long an election may take, and then the acknowledgements: in the lab three seconds or so."""
 COPIES = "replication.factor"
 
 
 class Safe:
-    """Two brokers have a record before it is acknowledged, a third is to spare, and the producer is patient."""
+    """Two brokers have what is acknowledged, a third one is to spare, and the producer is patient."""
 
     def settings(self) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the producer's settings and the topic's."""
@@ -91,7 +91,8 @@ def _judge(cluster: Any, topic: str, book: SentLog) -> Result:
         )
     cluster.heal()
     return _lost(cluster, topic, book) or Result(
-        "correct", f"The leader died at the worst moment; all {len(RECORDS)} records were acknowledged and kept."
+        "correct",
+        f"The leader died at the worst moment; all {len(RECORDS)} records were acknowledged and kept.",
     )
 
 
@@ -165,8 +166,10 @@ EXERCISE = Exercise(
         "acknowledged while the old leader is still dead, and none that was acknowledged is ever lost."
     ),
     hints=(
-        "What must the lone leader do with records that it cannot copy to anybody? Which two settings, one on "
-        "each side, make it do that?",
+        (
+            "What must the lone leader do with records that it cannot copy to anybody? Which two settings, "
+            "one on each side, make it do that?"
+        ),
         'acks="all" with min.insync.replicas=2 of three copies: refused while alone, retried after.',
     ),
     method="settings",
