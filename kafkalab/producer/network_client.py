@@ -115,7 +115,8 @@ class NetworkClient:
 
     def poll(self, timeout: float) -> None:
         """Sleep until something happens, at most `timeout` seconds, and deal with it."""
-        if any([connection.write() for connection in self._connections.values()]):
+        done = [connection.write() for connection in self._connections.values()]
+        if any(done):
             timeout = 0.0  # with acks=0 what has left makes room for more, and no answer would wake us
         now = time.monotonic()
         self._bury(now)  # writing may have found one broken

@@ -32,6 +32,8 @@ PROVED_BY = {
     "4.2.5-only-the-value": "test_odd_records_take_the_same_room_on_disk",
     "4.2.6-metadata": "test_acks_0_tells_no_offset",
     "4.2.6-gives-up-after-retries": "test_no_answer_until_the_delivery_timeout",
+    "4.3.1-acks-0": "test_acks_0_never_hears_of_a_lost_request",
+    "4.8.2-ack-is-the-name": "test_ours_is_stricter_on_purpose",
     "4.3.3-full-batch-goes": "test_a_full_batch_goes_and_the_rest_waits",
     "4.7.1-three-ways": "test_the_steps_and_their_order",
     "4.7.2-partitioner-sees-value": "test_the_steps_and_their_order",
@@ -153,6 +155,26 @@ def test_a_full_batch_goes_and_the_rest_waits(both, cluster, make_topic):
         producer.call("flush")
         assert producer.done() == [True] * 20
         producer.call("close")
+
+
+@pytest.mark.cluster
+def test_acks_0_never_hears_of_a_lost_request(both, cluster, make_topic):
+    """With acks=1 it is sent again: see test_what_is_lost_is_sent_again."""
+    settings = {"acks": "0", "enable.idempotence": False, "linger.ms": 0}
+    for side in both:
+        topic = make_topic(cluster, side.name)
+        with FaultProxy(cluster.bootstrap_servers) as proxy:
+            producer = opened(side, proxy.bootstrap_servers, **settings)
+            lost = proxy.drop_request("Produce", nth=2, reset=True)
+            told = []
+            for value in (b"a", b"b"):
+                producer.send(topic, Record(value, None, 0))
+                told += producer.outcomes()
+            lost.wait()
+            producer.call("close")
+        assert [each.error for each in told] == [None, None]
+        wait_until("a is stored", lambda topic=topic: cluster.offsets(topic, 0).high_watermark)
+        assert [record.value for record in cluster.read(topic)] == [b"a"]
 
 
 # --- the steps, each one ours ---------------------------------------------------------------------
