@@ -45,6 +45,7 @@ CHAPTERS = (
         "Which way does a record take from send() to an acknowledgement?",
         ("4.2", "4.7"),
     ),
+    ChapterEntry("03", "acks", "Acks", 30, "What is an acknowledgement worth?", ("4.3.1", "4.8.2")),
     ChapterEntry(
         "04",
         "retries",

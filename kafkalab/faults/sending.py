@@ -123,6 +123,11 @@ class SentLog:
                 ticket.outcome = "aborted"
 
     @property
+    def tickets(self) -> list[Ticket]:
+        """One for each record noted: its outcome so far, its error, wait()."""
+        return list(self._tickets)
+
+    @property
     def sent(self) -> list[Sent]:
         """What audit() wants."""
         return [ticket.sent() for ticket in self._tickets]

@@ -201,19 +201,27 @@ class Connection:
 
     # --- bytes ------------------------------------------------------------------------------------
 
-    def write(self) -> None:
-        """Send what the socket takes; requests without an answer are done when they have left."""
+    def write(self) -> bool:
+        """Send what the socket takes; requests without an answer are done when they have left.
+
+        Return whether any request is done by now, so that its handler may have made work for the sender.
+        """
+        before = len(self._in_flight)
+        self._send_out()
+        self._settle_departed()
+        return len(self._in_flight) < before
+
+    def _send_out(self) -> None:
         while self._out:
             try:
                 sent = self.socket.send(self._out if self._tls is None else self._out[:_TLS_SEND])
             except _WAIT:
-                break
+                return
             except OSError as error:
                 self._break(error)
                 return
             del self._out[:sent]
             self._sent += sent
-        self._settle_departed()
 
     def _settle_departed(self) -> None:
         """Finish the oldest requests that expect no answer and have left."""

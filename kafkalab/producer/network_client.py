@@ -115,8 +115,9 @@ class NetworkClient:
 
     def poll(self, timeout: float) -> None:
         """Sleep until something happens, at most `timeout` seconds, and deal with it."""
-        for connection in self._connections.values():
-            connection.write()
+        done = [connection.write() for connection in self._connections.values()]
+        if any(done):
+            timeout = 0.0  # with acks=0 what has left makes room for more, and no answer would wake us
         now = time.monotonic()
         self._bury(now)  # writing may have found one broken
         for node, connection in self._connections.items():

@@ -55,6 +55,8 @@ PROVED_BY = {
     "4.3.4-throws": "test_one_pool_for_all_partitions",
     "4.3.4-memory-ends-linger": "test_who_waits_for_memory_ends_the_linger",
     "4.8.1-batch-size-per-send": "test_a_request_carries_a_batch_of_each_partition",
+    "4.3.1-acks-0": "test_acks_0_never_hears_of_a_lost_request",
+    "4.8.2-ack-is-the-name": "test_ours_is_stricter_on_purpose",
     "4.3.3-full-batch-goes": "test_a_full_batch_goes_and_the_rest_waits",
     "4.3.5-codecs": "test_five_codecs_and_no_other",
     "4.3.5-larger-batches": "test_larger_batches_need_fewer_bytes_and_some_batches_grow",
@@ -188,6 +190,26 @@ def test_a_full_batch_goes_and_the_rest_waits(both, cluster, make_topic):
         producer.call("flush")
         assert producer.done() == [True] * 20
         producer.call("close")
+
+
+@pytest.mark.cluster
+def test_acks_0_never_hears_of_a_lost_request(both, cluster, make_topic):
+    """With acks=1 it is sent again: see test_what_is_lost_is_sent_again."""
+    settings = {"acks": "0", "enable.idempotence": False, "linger.ms": 0}
+    for side in both:
+        topic = make_topic(cluster, side.name)
+        with FaultProxy(cluster.bootstrap_servers) as proxy:
+            producer = opened(side, proxy.bootstrap_servers, **settings)
+            lost = proxy.drop_request("Produce", nth=2, reset=True)
+            told = []
+            for value in (b"a", b"b"):
+                producer.send(topic, Record(value, None, 0))
+                told += producer.outcomes()
+            lost.wait()
+            producer.call("close")
+        assert [each.error for each in told] == [None, None]
+        wait_until("a is stored", lambda topic=topic: cluster.offsets(topic, 0).high_watermark)
+        assert [record.value for record in cluster.read(topic)] == [b"a"]
 
 
 # --- the steps, each one ours ---------------------------------------------------------------------

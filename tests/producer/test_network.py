@@ -219,6 +219,19 @@ def test_without_answers_a_record_is_done_when_its_last_byte_has_left(broker):
     assert min(sizes) == max(sizes) > len(megabyte)
 
 
+def test_what_left_without_an_answer_makes_room_for_more_at_once(broker):
+    """The loop once slept after each five batches, until somebody sent again or the records expired."""
+    settings = {"acks": 0, "enable_idempotence": False, "linger_ms": 0, "batch_size": 0}
+    with Producer(bootstrap_servers=broker.address, **settings) as producer:
+        producer.partitions_for("t")
+        started = time.monotonic()
+        futures = [producer.send("t", b"%d" % number) for number in range(500)]
+        producer.flush()
+        assert time.monotonic() - started < 5
+    assert [future.exception(0) for future in futures] == [None] * 500
+    wait_until(lambda: len(broker.produced) == 500)
+
+
 def test_a_topic_unused_for_long_is_no_longer_asked_for():
     metadata, now = Metadata(ProducerConfig()), time.monotonic()
     metadata._used["t"] = now
