@@ -79,7 +79,7 @@ def test_records_of_any_size_compressed_or_not_arrive_if_they_fit_alone(seed, ki
     leader = Leader(most, enable_idempotence=True)
     sizes = [dice.randrange(0, 600) for _ in range(dice.randrange(2, 40))]
     values = [dice.randbytes(size) for size in sizes]
-    leader.bench.accumulator._codec = codec
+    leader.bench.accumulator.codec = codec
     if codec:
         leader.log = CompressedLog(codec, most)
     futures = leader.put(*values)
