@@ -145,7 +145,12 @@ def half_full() -> None:
 @mutant("size", killer="4.3.3-batch-size")
 def zero_is_no_limit() -> None:
     """A batch_size of 0 means as much as comes."""
-    _limit(lambda self: self.limit or 2**31)
+
+    def made(original: Any, self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **options)
+        self.limit = self.limit or 2**31
+
+    around(ProducerBatch, "__init__", made)
 
 
 @mutant("size", killer="4.3.3-batch-size")

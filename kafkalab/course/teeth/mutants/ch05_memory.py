@@ -41,7 +41,7 @@ def memory_per_partition() -> None:
     around(RecordAccumulator, "open_batch", open_batch)
 
 
-@mutant("memory", killer="4.3.4-total")
+@mutant("memory", killer="4.3.4-max-block")
 def no_limit() -> None:
     """There is as much memory as anybody wants."""
 
@@ -66,7 +66,7 @@ def only_what_is_used() -> None:
     around(RecordAccumulator, "open_batch", open_batch)
 
 
-@mutant("memory", killer="4.3.4-total")
+@mutant("memory", killer="4.3.4-max-block")
 def released_when_sent() -> None:
     """Memory is given back as soon as a batch leaves."""
 
