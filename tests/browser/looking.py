@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,15 @@ def photograph(browser: Browser, name: str) -> None:
     """Keep what a learner sees: one picture for each screenful of the notebook."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     panel = browser.page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer").first
-    height = panel.evaluate("node => node.scrollHeight")
     screenful = panel.evaluate("node => node.clientHeight")
-    for number, top in enumerate(range(0, height, screenful)):
-        panel.evaluate("(node, top) => node.scrollTo(0, top)", top)
+    for (
+        number
+    ) in itertools.count():  # the notebook grows while it is looked at: cells are drawn when in sight
+        panel.evaluate("(node, top) => node.scrollTo(0, top)", number * screenful)
         browser.page.wait_for_timeout(400)
         browser.page.screenshot(path=ARTIFACTS / f"{name}-{number:02}.png")
+        if panel.evaluate("node => node.scrollTop + node.clientHeight + 2 > node.scrollHeight"):
+            break
 
 
 def view(browser: Browser, number: int) -> Locator:
