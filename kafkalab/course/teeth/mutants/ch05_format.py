@@ -105,7 +105,9 @@ def no_zigzag() -> None:
             rest >>= 7
         return bytes([*encoded, rest])
 
-    record_batch.VARINT.update({number: plain(number) for number in list(record_batch.VARINT)})
+    broken = type(record_batch.VARINT)()
+    broken.update({number: plain(number) for number in list(record_batch.VARINT)})
+    setattr(record_batch, "VARINT", broken)  # noqa: B010 - it is Final, and we are vandals
 
 
 # --- size -----------------------------------------------------------------------------------------
