@@ -111,7 +111,9 @@ def test_a_time_in_seconds_is_suspected_and_sent(producer):
     assert future.result(10)
 
 
-@pytest.mark.parametrize("timestamp_ms", [0, 1, int(time.time() * 1000), 2**62])
+@pytest.mark.parametrize(
+    "timestamp_ms", [0, 1, int(time.time() * 1000), 2**62], ids=["zero", "one", "now", "far away"]
+)
 def test_other_times_are_not_suspected(producer, timestamp_ms):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
