@@ -116,7 +116,7 @@ def idempotent_anyway() -> None:
     around(config, "idempotent", lambda original, given: given.required_acks == -1 and given.retries > 0)
 
 
-@mutant("retries", killer="4.5.1-many-lost-acks")
+@mutant("retries", killer="4.5.1-lost-ack")
 def acknowledged_early() -> None:
     """A record that has to be tried again is acknowledged instead, without an offset."""
     around(Sender, "_retry", lambda original, self, batch, error, **how: self._acknowledge(batch, None))
