@@ -78,6 +78,14 @@ CHAPTERS = (
         "At most, at least or exactly once: what is promised, and where does the promise end?",
         ("4.4",),
     ),
+    ChapterEntry(
+        "08",
+        "idempotence",
+        "Idempotence",
+        30,
+        "How does a broker recognise a record that it has already, and when does it not?",
+        ("4.5", "4.8.3"),
+    ),
 )
 
 

@@ -70,6 +70,13 @@ PROVED_BY = {
     "4.4.1-retries-bound": "test_no_answer_until_the_delivery_timeout",
     "4.4.2-at-most-once": "test_one_try_is_once_or_not_at_all_and_the_error_never_tells",
     "4.4.2-same-error": "test_one_try_is_once_or_not_at_all_and_the_error_never_tells",
+    "4.5.2-switch-on": "test_idempotence_is_on_unless_settings_rule_it_out",
+    "4.5.2-implies": "test_both_refuse",
+    "4.5.2-silently-off": "test_idempotence_is_on_unless_settings_rule_it_out",
+    "4.5.3-sequence-per-message": "test_batches_on_disk_are_cut_and_numbered_alike",
+    "4.8.3-acks-0-or-1": "test_both_refuse",
+    "4.8.3-default-on": "test_idempotence_is_on_unless_settings_rule_it_out",
+    "4.5.1-first-batch": "test_a_first_batch_refused_costs_java_an_error_and_ours_nothing",
     "4.7.1-three-ways": "test_the_steps_and_their_order",
     "4.7.2-partitioner-sees-value": "test_the_steps_and_their_order",
 }
