@@ -78,6 +78,14 @@ CHAPTERS = (
         "At most, at least or exactly once: what is promised, and where does the promise end?",
         ("4.4",),
     ),
+    ChapterEntry(
+        "10",
+        "transactions",
+        "Transactions",
+        30,
+        "How do records of several partitions become one, and what does that cost?",
+        ("4.4.3", "4.8.3"),
+    ),
 )
 
 
