@@ -70,6 +70,9 @@ PROVED_BY = {
     "4.4.1-retries-bound": "test_no_answer_until_the_delivery_timeout",
     "4.4.2-at-most-once": "test_one_try_is_once_or_not_at_all_and_the_error_never_tells",
     "4.4.2-same-error": "test_one_try_is_once_or_not_at_all_and_the_error_never_tells",
+    "4.4.3-needs-idempotence": "test_both_refuse",
+    "4.4.3-abort-unsent": "test_an_abort_before_the_batch_left_takes_it_back",
+    "4.4.3-fenced-raises": "test_the_older_of_two_is_fenced",
     "4.7.1-three-ways": "test_the_steps_and_their_order",
     "4.7.2-partitioner-sees-value": "test_the_steps_and_their_order",
 }
