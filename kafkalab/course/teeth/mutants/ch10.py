@@ -1,4 +1,4 @@
-"""Chapter 10: records that become one, the name and its epochs, offsets in a transaction, and what is allowed."""
+"""Chapter 10: all or nothing, the name and its epochs, offsets in a transaction, and what is allowed."""
 
 from __future__ import annotations
 
@@ -74,9 +74,16 @@ def one_for_each() -> None:
 
 
 @mutant("all or nothing", killer="4.4.3-open-blocks")
-def never_open() -> None:
-    """A transaction is committed as soon as its first record is sent."""
-    one_for_each()
+def sent_twice() -> None:
+    """Every record of a transaction is in it twice."""
+
+    def send(original: Any, self: Any, topic: str, *args: Any, **options: Any) -> Any:
+        future = original(self, topic, *args, **options)
+        if self.config.transactional_id is not None:
+            original(self, topic, *args, **options)
+        return future
+
+    around(Producer, "send", send)
 
 
 # --- a name and its epochs ------------------------------------------------------------------------
@@ -211,7 +218,7 @@ def refusal_overlooked() -> None:
     around(TransactionManager, "_on_offsets", on_offsets)
 
 
-@mutant("offsets", killer="exercise step")
+@mutant("offsets", killer="exercise ending")
 def refused_result_overlooked() -> None:
     """A record that failed does not spoil its transaction."""
     around(TransactionManager, "failed", lambda original, self, batch, error: None)
