@@ -59,7 +59,7 @@ def abort_is_not_told() -> None:
     around(TransactionManager, "_next_call", next_call)
 
 
-@mutant("all or nothing", killer="4.4.3-price")
+@mutant("all or nothing", killer="4.4.3-atomic")
 def one_for_each() -> None:
     """Every record is a transaction of its own."""
 
