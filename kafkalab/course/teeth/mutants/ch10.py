@@ -73,7 +73,7 @@ def one_for_each() -> None:
     around(Producer, "send", send)
 
 
-@mutant("all or nothing", killer="4.4.3-open-blocks")
+@mutant("all or nothing", killer="4.4.3-atomic")
 def sent_twice() -> None:
     """Every record of a transaction is in it twice."""
 
@@ -137,7 +137,7 @@ def fenced_can_abort() -> None:
     around(Verbs, "move", move)
 
 
-@mutant("the name", killer="4.4.3-epoch-per-session")
+@mutant("the name", killer="4.4.3-atomic")
 def epoch_kept() -> None:
     """The new epoch in the answer to EndTxn is not taken."""
 
@@ -148,7 +148,7 @@ def epoch_kept() -> None:
     around(TransactionManager, "_renew", renew)
 
 
-@mutant("the name", killer="4.4.3-epoch-per-session")
+@mutant("the name", killer="4.4.3-atomic")
 def numbers_go_on() -> None:
     """A new epoch does not begin at sequence 0."""
 
