@@ -86,6 +86,14 @@ CHAPTERS = (
         "How does a broker recognise a record that it has already, and when does it not?",
         ("4.5", "4.8.3"),
     ),
+    ChapterEntry(
+        "10",
+        "transactions",
+        "Transactions",
+        30,
+        "How do records of several partitions become one, and what does that cost?",
+        ("4.4.3", "4.8.3"),
+    ),
 )
 
 

@@ -77,6 +77,9 @@ PROVED_BY = {
     "4.8.3-acks-0-or-1": "test_both_refuse",
     "4.8.3-default-on": "test_idempotence_is_on_unless_settings_rule_it_out",
     "4.5.1-first-batch": "test_a_first_batch_refused_costs_java_an_error_and_ours_nothing",
+    "4.4.3-needs-idempotence": "test_both_refuse",
+    "4.4.3-abort-unsent": "test_an_abort_before_the_batch_left_takes_it_back",
+    "4.4.3-fenced-raises": "test_the_older_of_two_is_fenced",
     "4.7.1-three-ways": "test_the_steps_and_their_order",
     "4.7.2-partitioner-sees-value": "test_the_steps_and_their_order",
 }
