@@ -177,7 +177,7 @@ def asked_each_time() -> None:
 # --- offsets --------------------------------------------------------------------------------------
 
 
-@mutant("offsets", killer="4.8.3-transactions")
+@mutant("offsets", killer="exercise step")
 def offsets_forgotten() -> None:
     """Offsets are taken, and never sent."""
     around(Verbs, "send_offsets_to_transaction", lambda original, self, *args: None)
