@@ -212,10 +212,11 @@ def retry_renumbered() -> None:
 def not_numbered() -> None:
     """An idempotent producer numbers nothing."""
 
-    def ordering_of(original: Any, given: Any, trace: Any = None) -> Any:
-        return original(given, trace) if given.transactional_id else Ordering()
+    def init(original: Any, self: Any, **options: Any) -> None:
+        plain = {} if "transactional_id" in options else {"ordering": lambda *_: Ordering()}
+        original(self, **options, **plain)
 
-    around(transactions, "ordering_of", ordering_of)
+    around(Producer, "__init__", init)
 
 
 @mutant("numbers and markers", killer="4.4.3-exactly-once")
