@@ -49,8 +49,10 @@ class TestTable:
         assert [each.key for each in command.chosen(None, [only], one_per_part=False)] == ["01/off-by-one"]
 
     def test_an_unknown_mutant_is_refused(self) -> None:
-        with pytest.raises(Exception, match="No mutant is called so; chapters with mutants: 01, 02"):
-            command.chosen(None, ["off-by-two"], one_per_part=False)
+        with pytest.raises(Exception, match=r"No mutant is called off-by-two\. See --list"):
+            command.chosen(None, ["off-by-one", "off-by-two"], one_per_part=False)
+        with pytest.raises(Exception, match="None is there; chapters with mutants: 01, 02"):
+            command.chosen("00", (), one_per_part=False)
 
 
 def test_mutants_change_what_runs_and_not_what_is_shown() -> None:

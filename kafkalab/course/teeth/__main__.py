@@ -53,15 +53,17 @@ class Chapter:
 
 
 def chosen(number: str | None, only: Sequence[str], *, one_per_part: bool) -> list[Mutant]:
-    """Return the mutants to run; typer.BadParameter if there are none."""
+    """Return the mutants to run; typer.BadParameter if there are none, or a name is of none."""
     every = patch.table()
+    if unknown := set(only) - {name for each in every for name in (each.key, each.name)}:
+        raise typer.BadParameter(f"No mutant is called {', '.join(sorted(unknown))}. See --list.")
     found = [each for each in every if not only or {each.key, each.name} & set(only)]
     found = [each for each in found if number in (None, each.chapter)]
     if one_per_part:
         found = list({(each.chapter, each.part): each for each in reversed(found)}.values())[::-1]
     if not found:
         known = ", ".join(sorted({each.chapter for each in every}))
-        raise typer.BadParameter(f"No mutant is called so; chapters with mutants: {known}. See --list.")
+        raise typer.BadParameter(f"None is there; chapters with mutants: {known}. See --list.")
     return found
 
 
