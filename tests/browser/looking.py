@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator
 
@@ -15,6 +16,8 @@ from .driver import Browser
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "browser"
 OURS = ".jp-OutputArea-output"
 SERIOUS = {"serious", "critical"}
+BOTH = pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+"""Every view is looked at in the light in `make test`, and in CI in the dark as well."""
 
 
 # Texts in our outputs whose colour is less than 4.5:1 from the ground behind them (stock tools skip Lab's).

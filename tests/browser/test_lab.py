@@ -10,7 +10,7 @@ import pytest
 from kafkalab.course import chapters, workcopy
 
 from .driver import Browser
-from .looking import ARTIFACTS, FAINT, barriers, errors, photograph, run, scratch
+from .looking import ARTIFACTS, BOTH, FAINT, barriers, errors, photograph, run, scratch
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.timeout(420)]
 
@@ -66,7 +66,7 @@ def test_an_answer_is_kept_and_saving_is_clean(browser: Browser, copy: Path) -> 
     assert "Predict: Which is it?" in saved
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@BOTH
 def test_cards_are_readable_in_both_themes(browser: Browser, copy: Path, scheme: str) -> None:
     cells = [
         'from kafkalab.course import Chapter, CourseMap, cluster_picture\nlab = Chapter("01")\nlab',

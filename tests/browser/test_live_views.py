@@ -9,11 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from .driver import Browser
-from .looking import FAINT, barriers, errors, portrait, run, says, view
+from .looking import BOTH, FAINT, barriers, errors, portrait, run, says, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.timeout(420)]
 
-BOTH = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 SENT = """
 from kafkalab.course import Chapter, accumulator_view, journey, log_view

@@ -8,11 +8,10 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from .driver import Browser
-from .looking import FAINT, barriers, errors, portrait, run, says, view
+from .looking import BOTH, FAINT, barriers, errors, portrait, run, says, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.timeout(420)]
 
-BOTH = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 LOST = """
 from kafkalab import FaultProxy

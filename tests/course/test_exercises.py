@@ -14,7 +14,21 @@ from kafkalab.course.markup import tag
 
 REGISTRY = exercise.registry()
 IDS = [f"{chapter}-{name}" for chapter, name in REGISTRY]
-WRONG = [(each, name) for each in REGISTRY.values() for name in each.wrong]
+QUICK = 3
+"""How many wrong answers of an exercise `make test` tries; CI tries them all."""
+
+
+def wrong_answers() -> list[Any]:
+    return [
+        pytest.param(
+            each,
+            name,
+            id=f"{each.chapter}-{name}",
+            marks=pytest.mark.slow if number >= QUICK else (),
+        )
+        for each in REGISTRY.values()
+        for number, name in enumerate(each.wrong)
+    ]
 
 
 class Untouched:
@@ -61,12 +75,24 @@ def test_an_exercise_is_complete(each: Exercise) -> None:
 @pytest.mark.cluster
 @pytest.mark.parametrize("each", REGISTRY.values(), ids=IDS)
 def test_the_solution_is_right(each: Exercise, cluster: Any) -> None:
-    for answer in (each.solution, each.solution()):
-        assert exercise.judge(each, answer, Bench(cluster, each.chapter)).status == "correct"
+    assert exercise.judge(each, each.solution(), Bench(cluster, each.chapter)).status == "correct"
+
+
+def test_a_class_will_do_as_well_as_an_object(fake_cluster: Any) -> None:
+    seen: list[Any] = []
+
+    def check(answer: Any, bench: Bench) -> Result:
+        seen.append(type(answer))
+        return Result("correct", "Yes.")
+
+    each = Exercise("01", "x", "p", ("a", "b"), "partition", Tries, check)
+    for answer in (Tries, Tries()):
+        assert exercise.judge(each, answer, Bench(fake_cluster, "01")).status == "correct"
+    assert seen == [Tries, Tries]
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize(("each", "name"), WRONG, ids=[f"{each.chapter}-{name}" for each, name in WRONG])
+@pytest.mark.parametrize(("each", "name"), wrong_answers())
 def test_a_typical_wrong_answer_is_wrong_and_says_why(each: Exercise, name: str, cluster: Any) -> None:
     result = exercise.judge(each, each.wrong[name](), Bench(cluster, each.chapter))
     assert result.status == "wrong"
