@@ -78,6 +78,14 @@ def test_journey_tells_one_record_and_its_batch_in_order() -> None:
     ]
 
 
+def test_an_answer_to_acks_all_speaks_for_the_followers() -> None:
+    for acks, error, copied in [(-1, 0, True), (1, 0, False), (-1, 19, False)]:
+        events = [*life(0, 0), *sent(0, error=error)]
+        asked = next(event for event in events if event.name == "request")
+        asked.data["acks"] = acks
+        assert ("Copied by followers" in journey.journey(events).equivalent) is copied
+
+
 def test_a_later_record_joins_an_open_batch_and_has_its_own_offset() -> None:
     words = journey.journey(EVENTS, record=1).equivalent
     assert "opened" not in words

@@ -10,7 +10,7 @@ reads as a horizontal arrow.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,27 +73,37 @@ def journey(trace: Any, *, record: int = 0, batch: int | None = None) -> Explore
     """
     events = list(getattr(trace, "events", trace))
     what = f"record {record}" if batch is None else f"batch {batch}"
-    chosen = select(events, record=record if batch is None else None, batch=batch)
-    if not chosen:
-        raise LookupError(
-            f"The trace knows nothing of {what}; was the producer made with trace=Trace() and used?"
-        )
+    if not (chosen := select(events, record=record if batch is None else None, batch=batch)):
+        advice = "was the producer made with trace=Trace() and used?"
+        raise LookupError(f"The trace knows nothing of {what}; {advice}")
     position = None if batch is not None else position_in_batch(events, record)
-    pairs = [(step, event) for event in chosen if (step := tell(event.name, event.data, position))]
+    pairs = list(steps(chosen, position))
     nodes = {event.data["node"] for event in chosen if "node" in event.data}
     broker = f"Broker {nodes.pop()}" if len(nodes) == 1 else LANES[BROKER]
-    times = [later(*each) for each in itertools.pairwise([None, *(event for _, event in pairs)])]
+    moments = itertools.pairwise([None, *(event for _, event in pairs)])
+    times = ["" if before is event else later(before, event) for before, event in moments]
     return draw([step for step, _ in pairs], what, broker, times)
+
+
+def steps(chosen: Iterable[Any], position: int | None) -> Iterator[tuple[Step, Any]]:
+    """Yield what a reader is told, with its event; an answer to acks=all speaks for the followers, too."""
+    acks = None
+    for event in chosen:
+        acks = event.data.get("acks", acks)
+        if step := tell(event.name, event.data, position):
+            yield step, event
+        if event.name == "response" and acks == -1 and not _error(event.data):
+            yield COPIED, event
 
 
 def select(events: Iterable[Any], *, record: int | None, batch: int | None) -> list[Any]:
     """Return the events of one record and of the batch it went into, or of one batch, in order."""
     events = list(events)
     if record is not None:
-        batches = [
-            event.data["batch"] for event in events if event.name == "appended" and _is(event, record=record)
-        ]
-        batch = batches[0] if batches else None
+        joins = (
+            each.data["batch"] for each in events if each.name == "appended" and _is(each, record=record)
+        )
+        batch = next(joins, None)
     return [
         event
         for event in events
@@ -111,9 +121,8 @@ def _opened_by_other(event: Any, events: Sequence[Any], record: int | None) -> b
     # The batch was opened for its first record; in another record's journey that is not a step.
     if event.name != "new_batch" or record is None:
         return False
-    batch = event.data["batch"]
-    first = next((other for other in events if other.name == "appended" and _is(other, batch=batch)), None)
-    return first is not None and first.data.get("record") != record
+    joined = [other for other in events if other.name == "appended" and _is(other, batch=event.data["batch"])]
+    return bool(joined) and joined[0].data.get("record") != record
 
 
 def _is(event: Any, **values: int) -> bool:
@@ -124,9 +133,8 @@ def position_in_batch(events: Sequence[Any], record: int) -> int | None:
     """Return how many records went into the record's batch before it; None if it never went into one."""
     appended = [event.data for event in events if event.name == "appended"]
     batches = {data["record"]: data["batch"] for data in appended}
-    if record not in batches:
-        return None
-    return [data["record"] for data in appended if data["batch"] == batches[record]].index(record)
+    records = [data["record"] for data in appended if data["batch"] == batches.get(record)]
+    return records.index(record) if record in records else None
 
 
 # event: lane, kind, title, what is told in the detail (by _details below)
@@ -147,6 +155,9 @@ _TABLE = {
 }
 
 
+COPIED = Step(BROKER, "broker", "Copied by followers", "all in the ISR have it")
+
+
 def tell(name: str, data: Mapping[str, Any], position: int | None = None) -> Step | None:
     """Return what a reader is told of an event, None if nothing.
 
@@ -163,10 +174,9 @@ def tell(name: str, data: Mapping[str, Any], position: int | None = None) -> Ste
 def _details(name: str, data: Mapping[str, Any], position: int | None) -> str:
     where = f"{data.get('topic', '')}-{data.get('partition', '')}"
     match name:
-        case "send":
-            return _fields(data) or f"to topic {data.get('topic')}"
-        case "intercepted":
-            return _fields(data) or "each may change the record"
+        case "send" | "intercepted":
+            by_default = f"to topic {data.get('topic')}" if name == "send" else "each may change the record"
+            return _fields(data) or by_default
         case "serialized":
             return _sizes(data)
         case "partitioned":
