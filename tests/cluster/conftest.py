@@ -3,16 +3,18 @@
 import pytest
 from rich.console import Console
 
-from kafkalab.cluster.home import HOME_VARIABLE, cache_dir
+from kafkalab.cluster.home import HOME_VARIABLE, SCRATCH, cache_dir
 
 
 @pytest.fixture
 def own_state(tmp_path, monkeypatch):
-    """State directories of this test alone, on the cache that all share."""
-    cache = cache_dir()
-    cache.mkdir(parents=True, exist_ok=True)
+    """State of this test alone, and a cache that holds what all share, but gets nothing new of theirs."""
+    shared = cache_dir()
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    (tmp_path / "cache").symlink_to(cache, target_is_directory=True)
+    own = tmp_path / "cache"
+    own.mkdir()
+    for path in (path for path in shared.glob("*") if not path.name.startswith(SCRATCH)):
+        (own / path.name).symlink_to(path)
     return tmp_path
 
 

@@ -6,6 +6,7 @@ import time
 import pytest
 from cluster_helpers import wait_until
 from fake_broker import METADATA, PRODUCE, FakeBroker
+from kafka.errors import NotEnoughReplicasError
 from kafka.record.memory_records import MemoryRecords
 
 from kafkalab.producer import BufferExhaustedError, MetadataTimeoutError, Producer, RecordTooLargeError
@@ -19,8 +20,18 @@ def broker():
 
 
 def test_max_block_ms_is_one_deadline_for_metadata_and_memory_together(broker):
-    """Metadata takes 0.9 of 1.0 seconds, so 0.1 are left to wait for memory."""
-    broker.answer[PRODUCE] = lambda *_: None
+    """Metadata takes 0.9 of 1.0 seconds, so 0.1 are left to wait for memory.
+
+    The first record is refused and rests, so its memory stays taken while the connection stays free.
+    """
+    stored = broker.produce
+
+    def refused(connection, request):
+        response = stored(connection, request)
+        response.responses[0].partition_responses[0].error_code = NotEnoughReplicasError.errno
+        return response
+
+    broker.answer[PRODUCE] = refused
 
     def late(connection, request):
         if any(topic.name == "late" for topic in request.topics):
@@ -34,7 +45,8 @@ def test_max_block_ms_is_one_deadline_for_metadata_and_memory_together(broker):
         batch_size=1000,
         buffer_memory=1000,
         max_block_ms=1000,
-        request_timeout_ms=5000,
+        retry_backoff_ms=60_000,
+        retry_backoff_max_ms=60_000,
     ) as producer:
         producer.send("t", b"x")
         wait_until(lambda: broker.produced)
