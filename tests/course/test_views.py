@@ -60,21 +60,21 @@ def root(picture: Picture | Explorer) -> ET.Element:
 
 
 def titles(picture: Explorer) -> list[str]:
-    return [line.split(". ")[1] for line in picture.equivalent.splitlines()]
+    return [line.split(". ", 1)[1].split(", ")[0] for line in picture.equivalent.splitlines()]
 
 
 def test_journey_tells_one_record_and_its_batch_in_order() -> None:
     assert journey.journey(EVENTS).equivalent.splitlines() == [
-        "1. Your thread: send(). to topic orders",
-        "2. Your thread: Interceptors. each may change the record",
-        "3. Your thread: Serializers. key 3 B, value 5 B",
-        "4. Your thread: Partitioner. partition 1",
-        "5. Your thread: A batch is opened. for orders-1",
-        "6. Your thread: Accumulator. joins a batch of orders-1",
-        "7. I/O thread: The batch is drained. linger.ms is over",
-        "8. I/O thread: Produce request. to broker 2, 2 batches",
-        "9. Broker 2: Appended to the log. at offset 41",
-        "10. I/O thread: Future and callback. at offset 41",
+        "1. Your thread: send(), to topic orders",
+        "2. Your thread: Interceptors, each may change the record",
+        "3. Your thread: Serializers, key 3 B, value 5 B",
+        "4. Your thread: Partitioner, partition 1",
+        "5. Your thread: A batch is opened, for orders-1",
+        "6. Your thread: Accumulator, joins a batch of orders-1",
+        "7. I/O thread: The batch is drained, linger.ms is over",
+        "8. I/O thread: Produce request, to broker 2, 2 batches",
+        "9. Broker 2: Appended to the log, at offset 41",
+        "10. I/O thread: Future and callback, at offset 41",
     ]
 
 
@@ -102,8 +102,8 @@ def test_a_batch_has_a_journey_of_its_own() -> None:
 def test_a_refused_batch_is_drawn_with_its_error_and_its_second_try() -> None:
     events = [*life(0, 0), *sent(0, error=19), *sent(0, why="retry")]
     words = journey.journey(events).equivalent
-    assert "Broker 2: Refused. NotEnoughReplicas" in words
-    assert "Back into the queue. NotEnoughReplicasError" in words
+    assert "Broker 2: Refused, NotEnoughReplicas" in words
+    assert "Back into the queue, NotEnoughReplicasError" in words
     assert "once more, after an error" in words
 
 
@@ -134,14 +134,14 @@ def test_times_are_for_the_live_form_only() -> None:
     assert html(view.picture.markup) == html(plain.picture.markup)
     assert "data-part" not in html(view.picture.markup)
     assert view.drawing.count("data-part") == len(view.details) == 10
-    assert view.details[1] == ("2. Your thread: Interceptors. each may change the record (1.000 ms later)")
-    assert plain.details[1] == "2. Your thread: Interceptors. each may change the record"
+    assert view.details[1] == ("2. Your thread: Interceptors, each may change the record (1.000 ms later)")
+    assert plain.details[1] == "2. Your thread: Interceptors, each may change the record"
 
 
 def test_a_refused_record_ends_on_the_callers_thread() -> None:
     events = [*life(0, 0)[:1], Event("refused", {"record": 0, "error": "MetadataTimeoutError"})]
     words = journey.journey(events).equivalent
-    assert words.endswith("2. Your thread: Refused by send(). MetadataTimeoutError")
+    assert words.endswith("2. Your thread: Refused by send(), MetadataTimeoutError")
 
 
 def test_cluster_picture_looks_at_the_cluster(fake_cluster: Any) -> None:

@@ -236,7 +236,7 @@ def draw(
     names = (*LANES[:BROKER], broker)
     places = place(told)
     bottom = _TOP + (places[-1].row + 1) * _ROW + 4
-    words = [f"{n}. {names[step.lane]}: {step.title}. {step.detail}" for n, step in enumerate(told, start=1)]
+    words = [f"{n}. {names[step.lane]}: {step.title}, {step.detail}" for n, step in enumerate(told, start=1)]
     waits = times or [""] * len(words)
     details = [f"{each} ({wait})" if wait else each for each, wait in zip(words, waits, strict=True)]
     arrows = [_arrow(before, after) for before, after in itertools.pairwise(places)]
