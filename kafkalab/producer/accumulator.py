@@ -208,39 +208,39 @@ class RecordAccumulator:
 
         Those that are not ready come along with those that are, unless they back off.
         """
-        drained: list[ProducerBatch] = []
+        drained: list[tuple[ProducerBatch, str]] = []
         room = self.config.max_request_size
         with self._lock:
             for target in targets:
-                batch = self._take(target, now, room if drained else None)
-                if batch is not None:
-                    drained.append(batch)
-                    room -= batch.size
-        for batch in drained:
+                if why := self._why_taken(target, now, room if drained else None):
+                    drained.append((self._take(target), why))
+                    room -= drained[-1][0].size
+        for batch, why in drained:
             self._seal(batch)
-        return drained
+            details = {"records": len(batch), "size": batch.size, "attempt": batch.attempts}
+            self._trace("drained", **batch.target._asdict(), batch=batch.number, why=why, **details)
+        return [batch for batch, _ in drained]
 
     def targets(self) -> list[TopicPartition]:
         """Return the partitions with batches in the queue, the least recently drained first."""
         with self._lock:
             return list(self._queues)
 
-    def _take(self, target: TopicPartition, now: float, room: int | None) -> ProducerBatch | None:
+    def _why_taken(self, target: TopicPartition, now: float, room: int | None) -> str | None:
         queue = self._queues.get(target)
         if not queue or now < queue[0].not_before or not self.admits(queue[0]):
             return None
-        if room is not None and queue[0].size > room:
-            return None
-        why = self.why_ready(queue, now) or "along"
+        fits = room is None or queue[0].size <= room
+        return (self.why_ready(queue, now) or "along") if fits else None
+
+    def _take(self, target: TopicPartition) -> ProducerBatch:
+        queue = self._queues.pop(target)
         batch = queue.popleft()
-        del self._queues[target]
         if queue:
             self._queues[target] = queue  # now the last in turn
         self._leave_open(batch)
         batch.become(BatchState.IN_FLIGHT)
         batch.attempts += 1
-        details = {"records": len(batch), "size": batch.size, "attempt": batch.attempts}
-        self._trace("drained", **target._asdict(), batch=batch.number, why=why, **details)
         return batch
 
     def put_back(self, batch: ProducerBatch, now: float) -> None:

@@ -57,6 +57,15 @@ def test_a_full_batch_does_not_linger_and_is_never_larger_than_batch_size():
     assert len(appended[-1].batch) == 4
 
 
+@pytest.mark.parametrize("count", [3, 2000])
+def test_the_trace_tells_the_size_that_travels_whoever_compressed(count):
+    """A batch that lingered is made bytes by the drain; of 2,000 records, the first is by send()."""
+    accumulator, trace = make(linger_ms=5, compression_type="gzip")
+    put_blindly(accumulator, P0, 100, count)
+    (batch,) = drain_all(accumulator, time.monotonic() + 1)
+    assert [event.data["size"] for event in trace.find("drained")] == [len(batch.encode())]
+
+
 def test_a_record_larger_than_a_batch_travels_alone():
     accumulator, _ = make(batch_size=200, linger_ms=10_000)
     put(accumulator, size=20, count=2)
