@@ -28,21 +28,24 @@ _lock = threading.Lock()  # guards the rare moments of every Delivery: first wai
 
 
 class Delivery:
-    """The outcome of one batch: pending, then acknowledged at `base_offset`, or failed with `error`."""
+    """The outcome of one batch: pending, then acknowledged at `base_offset`, or failed with `error`.
+
+    `done` when it is known, `told` when the callbacks have run, too; a batch that was split has `parts`.
+    """
 
     __slots__ = (
         "_callbacks",
         "_event",
-        "_parts",
         "_teller",
-        "_told",
         "base_offset",
         "batch",
         "done",
         "error",
         "log_append_time_ms",
         "on_settled",
+        "parts",
         "target",
+        "told",
     )
 
     def __init__(self, target: TopicPartition, batch: int = -1) -> None:
@@ -52,11 +55,11 @@ class Delivery:
         self.error: BaseException | None = None
         self.base_offset: int | None = None
         self.log_append_time_ms = -1
-        self._told = False
+        self.told = False
         self._teller = 0
         self._event: threading.Event | None = None
         self._callbacks: list[tuple[DeliveryFuture, Callable[[DeliveryFuture], object]]] | None = None
-        self._parts: Sequence[tuple[int, Delivery]] = ()
+        self.parts: Sequence[tuple[int, Delivery]] = ()
         self.on_settled: Callable[[], object] | None = None
 
     def acknowledge(self, base_offset: int | None, log_append_time_ms: int = -1) -> bool:
@@ -69,13 +72,13 @@ class Delivery:
 
     def split(self, parts: Sequence[tuple[int, Delivery]]) -> None:
         """Let `parts`, each with the index of its first record, be the outcome."""
-        self._parts = parts
+        self.parts = parts
         for _, part in parts:
             part.on_settled = self._part_settled
 
     def part_of(self, index: int) -> tuple[Delivery, int]:
         """Return the delivery that has the outcome of record `index`, and the record's index there."""
-        for start, part in reversed(self._parts):
+        for start, part in reversed(self.parts):
             if index >= start:
                 return part.part_of(index - start)
         return self, index
@@ -85,12 +88,12 @@ class Delivery:
 
         A callback that asks gets the outcome at once.
         """
-        if self._told or self._teller == threading.get_ident():
+        if self.told or self._teller == threading.get_ident():
             return True
         with _lock:
             if self._event is None:
                 self._event = threading.Event()
-                if self._told:
+                if self.told:
                     self._event.set()
         return self._event.wait(timeout) or self.done
 
@@ -121,12 +124,12 @@ class Delivery:
         return True
 
     def _part_settled(self) -> None:
-        if all(part.done for _, part in self._parts):
+        if all(part.done for _, part in self.parts):
             self._settle(None, None, -1)
 
     def _wake_waiters(self) -> None:
         with _lock:
-            self._told = True
+            self.told = True
             if self._event is not None:
                 self._event.set()
 
@@ -168,11 +171,12 @@ class DeliveryFuture:
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait like `result`; return the error of the delivery, None if it succeeded."""
-        if not self._delivery.wait(timeout):
+        delivery = self._delivery
+        if not (delivery.told or delivery.wait(timeout)):
             raise TimeoutError(
                 f"not known after {timeout} s whether the record was delivered; it may still be"
             )
-        return self._delivery.part_of(self._index)[0].error
+        return delivery.part_of(self._index)[0].error if delivery.parts else delivery.error
 
     def add_done_callback(self, callback: Callable[[DeliveryFuture], object]) -> None:
         """Call `callback(future)` when the outcome is known: on the I/O thread, so keep it short."""

@@ -135,10 +135,10 @@ def body_size(record: RawRecord) -> int:
     size = 6  # attributes, two deltas, two lengths, count of headers: of a byte each, unless they need more
     if value is not None:
         length = len(value)
-        size += length if length < 64 else length + len(VARINT[length]) - 1
+        size += length + (0 if length < 64 else 1 if length < 8192 else len(VARINT[length]) - 1)
     if key is not None:
         length = len(key)
-        size += length if length < 64 else length + len(VARINT[length]) - 1
+        size += length + (0 if length < 64 else 1 if length < 8192 else len(VARINT[length]) - 1)
     return size + len(encode_headers(headers)) - 1 if headers else size
 
 
