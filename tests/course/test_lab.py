@@ -28,12 +28,15 @@ def test_the_lab_takes_its_cluster_with_it(tmp_path: Path, signals: list[signal.
     command = [sys.executable, "-m", "kafkalab.cli", "lab", "--dir", str(tmp_path / "copy"), "--no-browser"]
     log = tmp_path / "lab.log"
     with log.open("w") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as server:
-        wait_until("the lab serves", log.read_text, lambda text: "/lab/tree/" in text, timeout=90)
-        nodes = psutil.Process(server.pid).children(recursive=True)
-        assert any("java" in node.name() for node in nodes)
-        for each in signals:
-            server.send_signal(each)
-        server.wait(60)
+        try:
+            wait_until("the lab serves", log.read_text, lambda text: "/lab/tree/" in text, timeout=90)
+            nodes = psutil.Process(server.pid).children(recursive=True)
+            assert any("java" in node.name() for node in nodes)
+            for each in signals:
+                server.send_signal(each)
+            server.wait(60)
+        finally:
+            server.kill()  # whatever went wrong: leaving the block waits for its end
     wait_until("its nodes are gone", lambda: [n for n in nodes if n.is_running()], lambda left: not left)
     if signals == [signal.SIGINT]:
         assert list((home / "state" / "clusters").iterdir()) == []
