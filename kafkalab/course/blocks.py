@@ -4,7 +4,7 @@
     what stands here is replaced
     <!-- /made -->
 
-README.md has its table of chapters from chapters.py, docs/teaching.md its facts (teaching.py).
+README.md has its chapters and counts from the course's data (here), docs/teaching.md its facts (teaching.py).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from kafkalab.course import workcopy
+from kafkalab.course import claims, exercise, workcopy
 from kafkalab.course.chapters import CHAPTERS
 from kafkalab.course.claims_table import table
+from kafkalab.course.teeth import patch
 
 _BLOCK = re.compile(r"(<!-- made: (?P<name>[^>]+) -->\n).*?(<!-- /made -->)", re.DOTALL)
 
@@ -41,5 +42,19 @@ def readme() -> str:
         (f"[{each.number} {each.title}](notebooks/{each.notebook})", each.question, str(each.minutes))
         for each in CHAPTERS
     ]
-    tables = {"chapters": table(("Chapter", "Question", "Minutes"), rows)}
+    tables = {"chapters": table(("Chapter", "Question", "Minutes"), rows), "counts": counts()}
     return filled(committed("README.md"), tables.__getitem__)
+
+
+def counts() -> str:
+    """Return how much there is of what, in the chapters that exist."""
+    listed = {each.number for each in CHAPTERS}
+    tried = [each for each in claims.load().values() if each.chapter in listed]
+    failing = sum(each.verdict != "true" for each in tried)
+    exercises = exercise.registry().values()
+    wrong = sum(len(each.wrong) for each in exercises)
+    return (
+        f"{len(tried)} beliefs are put to the test; {failing} are false, outdated, or half of the truth.\n"
+        f"{len(exercises)} exercises are judged by the cluster, and were tried with {wrong} wrong answers.\n"
+        f"{len(patch.table())} broken producers must each be noticed by the chapter that teaches the part."
+    )
