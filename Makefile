@@ -9,7 +9,7 @@ WORKERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test check notebooks docs teeth bench campaign recipes soak leaks clean
+.PHONY: help install lab test check notebooks pictures docs teeth bench campaign recipes soak leaks clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -47,6 +47,9 @@ check: install ## Lint, types, import contract, notebook hygiene
 
 notebooks: install ## Execute and normalise every notebook in place
 	$(BIN)/python -m kafkalab.course.execute notebooks
+
+pictures: install ## Film the real lab for the README: docs/lab.gif
+	$(BIN)/python -m tests.browser.pictures docs/lab.gif
 
 docs: install ## Write the documents that are made from data
 	$(BIN)/python -m kafkalab.course.documents

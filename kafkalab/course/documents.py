@@ -3,22 +3,36 @@
     python -m kafkalab.course.documents            # write those that are not as they should be
     python -m kafkalab.course.documents --check    # write nothing; fail if there is one
 
-Each is a path from the clone's root and a function that returns the whole text.
+Each is a path from the clone's root and a function that returns the whole text. Of some only a part is made:
+the links of the chapters, and what stands between two comments (blocks.py).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kafkalab.course import claims_table, glossary, settings_index, workcopy
+from kafkalab.course import (
+    blocks,
+    claims_table,
+    glossary,
+    navigation,
+    settings_index,
+    teaching,
+    workcopy,
+)
+from kafkalab.course.chapters import CHAPTERS
 from kafkalab.course.teeth import document
 
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
+    "README.md": blocks.readme,
+    **{f"notebooks/{each.notebook}": functools.partial(navigation.text, each) for each in CHAPTERS},
     "docs/claims.md": claims_table.text,
+    "docs/teaching.md": teaching.text,
     "docs/teeth.md": document.text,
     "notebooks/A1_settings.ipynb": settings_index.text,
     "notebooks/A2_glossary.ipynb": glossary.text,

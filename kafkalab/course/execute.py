@@ -19,6 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Column, Table
 
 from kafkalab.course import normalise
 from kafkalab.course.clusters import shared
@@ -105,12 +106,27 @@ def main(
 ) -> None:
     """Execute notebooks against one shared cluster and write them normalised."""
     console = Console()
-    bad = 0
+    bad, spent = 0, {}
     with shared():
         for path in notebooks_in(paths):
+            start = time.monotonic()
             bad += _report(console, path, check=check)
+            spent[path.stem] = time.monotonic() - start
+    _sum_up(console, spent)
     if bad:
         raise typer.Exit(1)
+
+
+def _sum_up(console: Console, spent: dict[str, float]) -> None:
+    """Print what each notebook took, and how much of the course's time that is."""
+    if len(spent) < 2:
+        return
+    whole = sum(spent.values())
+    table = Table("Notebook", Column("Seconds", justify="right"), Column("Share", justify="right"))
+    for name, seconds in spent.items():
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / whole:.0%}")
+    table.add_row(f"{len(spent)} notebooks", f"{whole:.1f}", "", style="bold")
+    console.print(table)
 
 
 def _report(console: Console, path: Path, *, check: bool) -> bool:

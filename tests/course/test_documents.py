@@ -51,7 +51,7 @@ def test_claims_stand_in_the_order_of_the_outline_and_link_to_chapters_that_exis
 
 def test_the_readme_links_every_document() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert not [name for name in documents.DOCUMENTS if f"]({name})" not in readme]
+    assert not [name for name in documents.DOCUMENTS if f"]({name})" not in readme and name != "README.md"]
 
 
 def prose(made: str) -> str:

@@ -48,6 +48,14 @@ def test_executing_twice_gives_equal_bytes(tmp_path: Path, run: Any) -> None:
     assert run(path, "--check").exit_code == 0
 
 
+def test_what_each_notebook_took_is_summed_up(tmp_path: Path, run: Any) -> None:
+    for name in ("one", "two"):
+        normalise.write(notebook("x = 1"), tmp_path / f"{name}.ipynb")
+    told = run(tmp_path).output
+    assert "2 notebooks" in told
+    assert [line.split()[1] for line in told.splitlines() if "%" in line] == ["one", "two"]
+
+
 def test_check_shows_what_differs_and_writes_nothing(tmp_path: Path, run: Any) -> None:
     path = save(tmp_path, "print('one')")
     before = path.read_bytes()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from kafka.errors import NotEnoughReplicasError
+
 from kafkalab.course.teeth.patch import around, mutant
-from kafkalab.producer import produce
+from kafkalab.producer import errors, produce
 from kafkalab.producer.config import ProducerConfig
-from kafkalab.producer.errors import DeliveryTimeoutError
+from kafkalab.producer.errors import DeliveryTimeoutError, Remedy
 from kafkalab.producer.futures import Delivery, DeliveryFuture
 from kafkalab.producer.sender import Sender
 
@@ -126,6 +128,17 @@ def refusals_are_retried_for_ever() -> None:
         batch.attempts = attempts
 
     around(Sender, "_on_error", on_error)
+
+
+@mutant("answer", killer="exercise safe")
+def refusals_are_final() -> None:
+    """NOT_ENOUGH_REPLICAS is told to the application at once, as if it could not pass."""
+
+    def remedy(original: Any, error: BaseException) -> Remedy:
+        final = isinstance(error, NotEnoughReplicasError)
+        return Remedy.ABORT if final else original(error)
+
+    around(errors, "remedy", remedy)
 
 
 @mutant("answer", killer="4.3.1-acks-1")
