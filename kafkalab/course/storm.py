@@ -17,13 +17,15 @@ Leaves out: transactions (ladder.py); clusters over whose brokers we have no pow
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import Any, NamedTuple
 
 from kafkalab.cluster.polling import wait_until
@@ -46,7 +48,7 @@ DAMAGE = ("lost", "duplicated", "reordered", "scattered", "given up")
 class Goal(NamedTuple):
     """What a run has to achieve, besides delivering everything once and in order."""
 
-    rate: float = 200.0
+    rate: float = 150.0
     """Records a second through the narrow link."""
     slowest_s: float = 10.0
     """From send() to the acknowledgement, for every single record."""
@@ -134,6 +136,7 @@ class Voyage:
         self.name, self.options, self.cluster, self.topic = name, options, cluster, topic
         self.book = SentLog(name)
         self.homes: dict[bytes, str] = {}
+        self._next: list[tuple[bytes, bytes]] = []
         self.waits: list[float] = []
         self.rate = 0.0
         self.out = False
@@ -159,19 +162,24 @@ class Voyage:
             if self.settle() and scene.bytes_per_s is not None:
                 self.rate = scene.records / (time.monotonic() - began)
 
+    def expect(self, scene: Scene) -> None:
+        """Take the scene's records on board."""
+        first = len(self.homes)
+        self._next = [
+            (key, _value(first + number, key, scene.size))
+            for number, key in zip(range(scene.records), itertools.cycle(KEYS[: scene.keys]))
+        ]
+        self.homes |= {value: scene.name for _, value in self._next}
+
     def send(self, scene: Scene) -> None:
         """Send the scene's records, as fast as the producer takes them."""
-        for number in range(scene.records):
-            value = _value(len(self.homes), KEYS[number % scene.keys], scene.size)
-            self.homes[value] = scene.name
-            if self.out:
-                continue
+        for key, value in self._next:
             began = time.monotonic()
-            future = self.producer.send(self.topic, value, key=KEYS[number % scene.keys])
+            future = self.producer.send(self.topic, value, key=key)
             future.add_done_callback(lambda _, began=began: self.waits.append(time.monotonic() - began))
             self.book.watch(value, future)
-            if scene.one_by_one:
-                self.settle()
+            if scene.one_by_one and not self.settle():
+                break
 
     def settle(self) -> bool:
         """Wait until all that was sent has an outcome; who needs too long is out."""
@@ -211,8 +219,12 @@ class Voyage:
 
 
 def _value(number: int, key: bytes, size: int) -> bytes:
-    head = b"%04d %s " % (number, key)
-    return head + (b"and so on, " * (size // 11 + 1))[: size - len(head)]
+    """Return a record as applications write them: the same names each time, other figures."""
+    dice = Random(number)  # noqa: S311 - the same in every run
+    text = b"%04d %s" % (number, key)
+    while len(text) < size:
+        text += b' {"ship": "%s", "wind": %d, "wave": %d}' % (key, dice.randrange(10**6), dice.randrange(10**6))
+    return text[:size]
 
 
 def _named(value: object) -> str:
@@ -240,7 +252,11 @@ def storm(cluster: Any, weather: Forecast, entries: Mapping[str, Mapping[str, An
     with _at_sea(cluster, weather, entries) as voyages:
         try:
             for scene in weather.scenes:
-                SCENES[scene.node](cluster, weather, scene, voyages)
+                afloat = [each for each in voyages if not each.out]
+                for each in voyages:
+                    each.expect(scene)
+                if afloat:
+                    SCENES[scene.node](cluster, weather, scene, afloat)
         finally:
             cluster.heal()
     for voyage in voyages:
@@ -254,15 +270,16 @@ def _at_sea(
 ) -> Iterator[list[Voyage]]:
     leader = cluster.broker_ids[weather.leader]
     order = [leader, *(each for each in cluster.broker_ids if each != leader)]
-    with ExitStack() as stack:
-        voyages = []
+    voyages: list[Voyage] = []
+    try:
         for number, (name, options) in enumerate(entries.items()):
             topic = f"{cluster.prefix}storm-{weather.seed}-{number}"
             config = {"min.insync.replicas": "2"}
             cluster.recreate_topic(topic, assignment=[order] * PARTITIONS, config=config)
             voyages.append(Voyage(name, options, cluster, topic))
-            stack.callback(voyages[-1].close)
         yield voyages
+    finally:
+        _together(voyages, Voyage.close)
 
 
 def _together(voyages: list[Voyage], verb: Callable[[Voyage], object]) -> list[Any]:
@@ -298,9 +315,7 @@ def _kill(cluster: Any, weather: Forecast, scene: Scene, voyages: list[Voyage]) 
     cluster.kill(leader)
     for each in followers:
         cluster.resume(each)
-    for voyage in voyages:
-        for partition in range(PARTITIONS):
-            cluster.wait_leader(voyage.topic, partition, other_than=leader)
+    cluster.wait_leader(voyages[0].topic, 0, other_than=leader)
     _together(voyages, Voyage.settle)
     cluster.heal()
 

@@ -97,7 +97,7 @@ def forecast(seed: int) -> Forecast:
         _one_by_one("an answer is lost", "08", Fault("drop_response", nth=hit, reset=not silent)),
         _one_by_one("a request is lost", "04", Fault("drop_request", nth=hit, reset=True)),
         Scene("a batch is refused", 48, "04", (refusal,), keys=1),
-        Scene("the link is narrow", 240, "06", size=500, bytes_per_s=NARROW),
+        Scene("the link is narrow", 160, "06", size=500, bytes_per_s=NARROW),
         Scene("the leader freezes", 40, "03", node="freeze"),
         Scene("the leader dies", 4, "03", keys=4, node="kill"),
     ]
