@@ -179,7 +179,7 @@ def _try_out(text: str) -> None:
     try:
         exec(compile(text, "<kept answer>", "exec"), space)  # noqa: S102 - the learner's own code, just run
         space[ANSWER]()
-    except Exception as error:  # noqa: BLE001 - whatever is in it
+    except Exception as error:
         raise NotKeptError(
             f"It cannot be made again from its text ({type(error).__name__}: {error}). "
             "Write a class that needs no arguments."

@@ -11,6 +11,7 @@ Leaves out: how it is brought about (storm.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -109,7 +110,7 @@ def _one_by_one(name: str, chapter: str, fault: Fault) -> Scene:
     return Scene(name, 5, chapter, (fault,), one_by_one=True)
 
 
-def table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Shown:
+def table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Shown:
     """Return a titled table; its text has the same columns."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     lines = [
