@@ -101,6 +101,8 @@ def _freeze(cluster: Any, leader: int, scene: Scene, voyages: list[Voyage]) -> N
 def _kill(cluster: Any, leader: int, scene: Scene, voyages: list[Voyage]) -> None:
     """Kill the leader while it alone has the last records; a clean election follows."""
     followers = [each for each in cluster.broker_ids if each != leader]
+    for voyage in voyages:  # what came before this scene must not be lost with it
+        _await_all_visible(cluster, voyage.topic)
     for each in followers:
         cluster.pause(each)
     time.sleep(FETCH_WAIT_S)
