@@ -135,12 +135,12 @@ def _collect(value: Any, name: str, world: dict[str, Any], parts: dict[str, str]
 
 def _definition(value: Any, name: str, world: dict[str, Any]) -> str:
     if isinstance(value, ModuleType):
-        return f"import {value.__name__} as {name}"
+        return f"import {value.__name__}" + _as(value.__name__, name)
     home = getattr(value, "__module__", None)
     if isinstance(home, str) and home != world.get("__name__"):
         real = getattr(value, "__qualname__", None) or getattr(value, "_name", None) or name
         if getattr(sys.modules.get(home), str(real), None) is value:
-            return f"from {home} import {real} as {name}"
+            return f"from {home} import {real}" + _as(str(real), name)
     elif inspect.isclass(value) or inspect.isfunction(value):
         return _typed(value)
     with contextlib.suppress(ValueError, SyntaxError):
@@ -150,6 +150,10 @@ def _definition(value: Any, name: str, world: dict[str, Any]) -> str:
         f"It uses {name!r}, a {type(value).__name__} made elsewhere in the notebook. "
         "Let the class import or make what it needs."
     )
+
+
+def _as(real: str, name: str) -> str:
+    return "" if real == name else f" as {name}"
 
 
 def _typed(value: Any) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
@@ -60,6 +60,8 @@ class Ladder:
     """All parts; shown as a table."""
 
     rungs: tuple[Rung, ...]
+    trouble: list[Exception] = field(default_factory=list)
+    """What the parts of the ordering raised while a producer ran with them."""
 
     def part(self, name: str) -> Any:
         """Return the object in use for an exercise."""
@@ -73,10 +75,14 @@ class Ladder:
     @property
     def options(self) -> dict[str, Any]:
         """What Producer() needs to run with these parts."""
+
+        def own_ordering(config: Any, _: Any) -> OwnOrdering:
+            return OwnOrdering(config, self.part("numbering"), self.part("order"), self.trouble)
+
         return {
             "partitioner": self.part("partitioner"),
             "accumulator": type("OwnAccumulator", (RuledAccumulator,), {"rule": self.part("linger_rule")}),
-            "ordering": lambda config, _: OwnOrdering(config, self.part("numbering"), self.part("order")),
+            "ordering": own_ordering,
         }
 
     def __repr__(self) -> str:
@@ -111,13 +117,13 @@ def _rung(progress: Progress, chapter: str, name: str, what: str) -> Rung:
 class OwnOrdering(Idempotence):
     """Idempotence whose numbers, and departures, are for two rules to say."""
 
-    def __init__(self, config: Any, numbering: Any, order: Any) -> None:
+    def __init__(self, config: Any, numbering: Any, order: Any, trouble: list[Exception]) -> None:
         super().__init__(config)
         self._numbering, self._order = numbering, order
         self._history: list[Numbered] = []
         self._epochs: dict[Any, int] = {}
         self._away: dict[ProducerBatch, None] = {}
-        self.trouble: list[Exception] = []
+        self._trouble = trouble
 
     def admits(self, batch: ProducerBatch) -> bool:
         """Ask idempotence, then the rule."""
@@ -126,7 +132,7 @@ class OwnOrdering(Idempotence):
         try:
             return bool(self._order.may_leave(batch, list(self._away)))
         except Exception as error:  # noqa: BLE001 - the I/O thread must survive a learner's code
-            self.trouble.append(error)
+            self._trouble.append(error)
             return True
 
     def leaves(self, batch: ProducerBatch) -> None:
@@ -139,8 +145,8 @@ class OwnOrdering(Idempotence):
                 self._history = [each for each in self._history if each.target != target]
             try:
                 line.next_sequence = int(self._numbering.first_sequence(target, list(self._history)))
-            except Exception as error:  # noqa: BLE001
-                self.trouble.append(error)
+            except Exception as error:  # noqa: BLE001 - the same
+                self._trouble.append(error)
             self._history.append(Numbered(target, line.next_sequence, len(batch)))
         super().leaves(batch)
 

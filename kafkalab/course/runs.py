@@ -21,7 +21,7 @@ DAMAGE = ("lost", "duplicated", "reordered", "scattered", "given up")
 class Goal(NamedTuple):
     """What a run has to achieve, besides delivering everything once and in order."""
 
-    rate: float = 150.0
+    rate: float = 120.0
     """Records a second through the narrow link."""
     slowest_s: float = 10.0
     """From send() to the acknowledgement, for every single record."""

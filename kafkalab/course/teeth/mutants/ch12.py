@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from kafkalab.course.teeth.patch import around, mutant
@@ -63,10 +64,11 @@ def numbers_nothing() -> None:
 
 @mutant("order", killer="4.8.3-storm")
 def keys_ignored() -> None:
-    """Records of one key go anywhere."""
+    """Records take turns over the partitions, whatever their key."""
+    turns = itertools.count()
 
-    def partition(original: Any, self: Any, topic: Any, key: Any, *rest: Any) -> Any:
-        return original(self, topic, None, *rest)
+    def partition(original: Any, self: Any, topic: Any, key: Any, value: Any, partitions: Any) -> Any:
+        return partitions[next(turns) % len(partitions)]
 
     around(DefaultPartitioner, "partition", partition)
 
