@@ -94,6 +94,13 @@ CHAPTERS = (
         "How do records of several partitions become one, and what does that cost?",
         ("4.4.3", "4.8.3"),
     ),
+    ChapterEntry(
+        "12",
+        "capstone",
+        "The storm",
+        30,
+        "Does your producer bring every record through a storm: once, in order, and in time?",
+    ),
 )
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kafkalab.cluster.errors import NotPossibleError
-from kafkalab.course import exercises
+from kafkalab.course import answers, exercises
 from kafkalab.course.cards import Shown, card, display, paragraph
 from kafkalab.course.markup import html, tag
 from kafkalab.course.progress import Progress
@@ -128,8 +128,13 @@ class Sitting:
         if result.status != "not attempted":
             self._progress.put(f"{self.exercise.chapter}/exercise/{self.exercise.name}", result.status)
         display(result.card())
+        if result.status == "correct" and (why := self._keep(answer)):
+            display(card("neutral", "Not kept", paragraph(why), text=f"Not kept: {why}"))
         if result.view is not None:
             display(result.view)
+
+    def _keep(self, answer: Any) -> str | None:
+        return answers.keep(self._progress, self.exercise.chapter, self.exercise.name, answer)
 
     def hint(self, number: int | None = None) -> None:
         """Show the next hint, or hint `number` (1 or 2)."""

@@ -152,7 +152,7 @@ def test_a_claim_with_an_unknown_verdict_is_refused() -> None:
 
 def test_the_committed_claims_load_and_belong_to_the_course() -> None:
     chapters = [claim.chapter for claim in claims.load().values()]
-    assert set(chapters) == {f"{number:02}" for number in range(1, 12)}
+    assert set(chapters) == {f"{number:02}" for number in range(1, 13)}
     assert chapters == sorted(chapters)
 
 

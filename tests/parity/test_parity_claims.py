@@ -76,6 +76,8 @@ PROVED_BY = {
     "4.5.3-sequence-per-message": "test_batches_on_disk_are_cut_and_numbered_alike",
     "4.8.3-acks-0-or-1": "test_both_refuse",
     "4.8.3-default-on": "test_idempotence_is_on_unless_settings_rule_it_out",
+    "4.8.3-storm": "test_what_is_lost_is_sent_again",
+    "4.8.3-acks-1-alone": "test_idempotence_is_on_unless_settings_rule_it_out",
     "4.5.1-first-batch": "test_a_first_batch_refused_costs_java_an_error_and_ours_nothing",
     "4.4.3-needs-idempotence": "test_both_refuse",
     "4.4.3-abort-unsent": "test_an_abort_before_the_batch_left_takes_it_back",
