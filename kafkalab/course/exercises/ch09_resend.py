@@ -1,4 +1,4 @@
-"""Chapter 09: a send has ended. Is the record done, does it have to be sent again, or is it somebody's turn?
+"""Chapter 09: what to do with a record whose send has ended: tick it off, send it again, or report it.
 
 Each case lets one record end in its way, through a proxy; the learner decides, the check carries it out and
 counts the copies in the log. Errors that look alike come with and without a stored record.
@@ -200,8 +200,7 @@ class SendsAgain(Clerk):
 
     def decide(self, error: BaseException | None, stored: Callable[[], bool]) -> str:
         """Send again whatever failed, and might work."""
-        said = super().decide(error, lambda: False)
-        return said
+        return super().decide(error, lambda: False)
 
 
 class NeverAgain(Clerk):
