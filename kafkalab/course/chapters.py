@@ -87,6 +87,14 @@ CHAPTERS = (
         ("4.5", "4.8.3"),
     ),
     ChapterEntry(
+        "09",
+        "safe_producer",
+        "Safe producer",
+        30,
+        "Which settings make a producer safe, and what do all of them leave open?",
+        ("4.6",),
+    ),
+    ChapterEntry(
         "10",
         "transactions",
         "Transactions",
