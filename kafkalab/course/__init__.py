@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kafkalab.course.views.log import log_picture, log_view
     from kafkalab.course.views.operating import cluster_view
     from kafkalab.course.views.sequence import sequence_diagram
+    from kafkalab.course.views.tables import table_view
 
 __all__ = [
     "Chapter",
@@ -42,6 +43,7 @@ __all__ = [
     "record_batches",
     "sequence_diagram",
     "show_source",
+    "table_view",
     "visual_language",
 ]
 
@@ -61,6 +63,7 @@ _HOMES = {
     "sequence_diagram": "views.sequence",
     "log_view": "views.log",
     "show_source": "source",
+    "table_view": "views.tables",
     "visual_language": "views.language",
 }
 
