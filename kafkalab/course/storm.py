@@ -114,7 +114,8 @@ def _kill(cluster: Any, leader: int, scene: Scene, voyages: list[Voyage]) -> Non
     cluster.wait_leader(voyages[0].topic, 0, other_than=leader)
     _together(voyages, Voyage.settle)
     cluster.heal()
-    for voyage in voyages:
+    for voyage in voyages:  # a broker may be told of its office a moment after the others
+        _await_all_visible(cluster, voyage.topic)
         voyage.meet(leader)
 
 
