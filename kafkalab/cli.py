@@ -1,4 +1,4 @@
-"""The command line: `kafkalab lab | up | down | status | doctor | run | bench | campaign | new`.
+"""The command line: `kafkalab lab | up | down | status | doctor | run | bench | campaign | new | progress`.
 
 Each command delegates at once to the package that does the work; what it prints on failure is the error's
 message, without a traceback.
@@ -184,12 +184,46 @@ def campaign(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command()
-def new(directory: Annotated[Path, typer.Argument(help="Where your copy of the course goes.")]) -> None:
+def new(
+    directory: Annotated[Path, typer.Argument(help="Where your copy of the course goes.")],
+    *,
+    without_solutions: Annotated[
+        bool,
+        typer.Option(
+            "--without-solutions",
+            help="For a class: exercise.solution() shows nothing there. (Who looks into the installed "
+            "package finds them all the same.)",
+        ),
+    ] = False,
+) -> None:
     """Write your own copy of the course; what is there already stays."""
     from kafkalab.course import workcopy  # noqa: PLC0415
 
-    for line in workcopy.update(directory).lines():
+    for line in workcopy.update(directory, solutions=not without_solutions).lines():
         typer.echo(line)
+
+
+@app.command()
+def progress(
+    export: Annotated[
+        Path | None, typer.Option(help="Write it to this .html file, to print or to hand in.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Yours, for the file.")] = "",
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="The working copy (default: this one, or ./work)")
+    ] = None,
+) -> None:
+    """Tell what you have shown so far: predictions, claims, exercises."""
+    from kafkalab.course import summary  # noqa: PLC0415
+
+    told = summary.Summary(summary.progress_of(directory))
+    typer.echo(told.text)
+    if export is not None:
+        try:
+            told.export(export, name)
+        except (ValueError, OSError) as error:
+            typer.echo(f"kafkalab: {error}", err=True)
+            raise typer.Exit(1) from error
 
 
 def _print_status() -> None:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kafkalab.course.chapter import Chapter, CourseMap
     from kafkalab.course.source import show_source
+    from kafkalab.course.summary import Summary
     from kafkalab.course.views.accumulator import accumulator_view
     from kafkalab.course.views.bytes import bytes_view
     from kafkalab.course.views.charts import bar_chart, line_chart
     from kafkalab.course.views.cluster import cluster_picture
     from kafkalab.course.views.compare import bytes_compare
+    from kafkalab.course.views.course import course_picture
     from kafkalab.course.views.fields import record_batches
     from kafkalab.course.views.journey import journey
     from kafkalab.course.views.language import visual_language
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Chapter",
     "CourseMap",
+    "Summary",
     "accumulator_view",
     "bar_chart",
     "bytes_compare",
     "bytes_view",
     "cluster_picture",
     "cluster_view",
+    "course_picture",
     "journey",
     "line_chart",
     "log_picture",
@@ -50,12 +54,14 @@ __all__ = [
 _HOMES = {
     "Chapter": "chapter",
     "CourseMap": "chapter",
+    "Summary": "summary",
     "accumulator_view": "views.accumulator",
     "bar_chart": "views.charts",
     "bytes_compare": "views.compare",
     "bytes_view": "views.bytes",
     "cluster_picture": "views.cluster",
     "cluster_view": "views.operating",
+    "course_picture": "views.course",
     "journey": "views.journey",
     "line_chart": "views.charts",
     "log_picture": "views.log",

@@ -55,6 +55,7 @@ class Chapter:
                 f'Run the cell with lab.predict("{name}", ...) first.'
             )
         display(outcome(self._predictions[name], correct, because))
+        self.progress.put(self._key("happened", name), correct)
 
     def claim(self, claim_id: str, holds: object, *, evidence: str = "") -> None:
         """Execute a row of claims.toml: show what happened, or raise AssertionError if `holds` is false."""

@@ -113,6 +113,7 @@ CHAPTERS = (
 
 
 APPENDICES = (
+    ChapterEntry("A0", "index", "Index", 5, "Where am I in the course, and what have I shown?"),
     ChapterEntry("A1", "settings", "Settings", 5, "Which setting is met in which chapter?"),
     ChapterEntry("A2", "glossary", "Glossary", 5, "What does a word mean, and where is it shown?"),
     ChapterEntry("A3", "views", "The pictures", 10, "What do the shapes, colours and lines mean?"),

@@ -8,6 +8,7 @@ The solution is the object that the tests check; what learners see is its source
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import dis
 import importlib
@@ -21,7 +22,7 @@ from kafkalab.cluster.errors import NotPossibleError
 from kafkalab.course import answers, exercises
 from kafkalab.course.cards import Shown, card, display, paragraph
 from kafkalab.course.markup import html, tag
-from kafkalab.course.progress import Progress
+from kafkalab.course.progress import MARKER, NO_SOLUTIONS, Progress, working_copy
 from kafkalab.course.source import show_source
 from kafkalab.course.views.live import LiveView
 
@@ -78,6 +79,7 @@ class Exercise:
 
 
 RAISED = "Your code, or what it led to, raised"
+WITHHELD = "This copy of the course shows no solutions: ask who gave it to you. The two hints are there."
 NOT_ATTEMPTED = Result("not attempted", "Replace the ... in the cell above, run it, then check again.")
 
 
@@ -126,12 +128,19 @@ class Sitting:
         """Judge `answer` on the cluster and show the result; never raises for a wrong one."""
         result = judge(self.exercise, answer, self._bench)
         if result.status != "not attempted":
-            self._progress.put(f"{self.exercise.chapter}/exercise/{self.exercise.name}", result.status)
+            self._note(result.status)
         display(result.card())
         if result.status == "correct" and (why := self._keep(answer)):
             display(card("neutral", "Not kept", paragraph(why), text=f"Not kept: {why}"))
         if result.view is not None:
             display(result.view)
+
+    def _note(self, status: Status) -> None:
+        chapter, name = self.exercise.chapter, self.exercise.name
+        self._progress.put(f"{chapter}/exercise/{name}", status)
+        if status == "correct" and not self._progress.get(f"{chapter}/passed/{name}"):
+            today = datetime.datetime.now(tz=datetime.UTC).date()
+            self._progress.put(f"{chapter}/passed/{name}", today.isoformat())
 
     def _keep(self, answer: Any) -> str | None:
         return answers.keep(self._progress, self.exercise.chapter, self.exercise.name, answer)
@@ -147,7 +156,11 @@ class Sitting:
         display(card("exercise", f"Hint {number}", paragraph(text), text=f"Hint {number}: {text}"))
 
     def solution(self) -> None:
-        """Show one solution: the source of the object that the tests check."""
+        """Show one solution, the source of the object that the tests check, unless this copy shows none."""
+        copy = working_copy()
+        if copy and (copy / MARKER / NO_SOLUTIONS).exists():
+            display(card("exercise", "Solution", paragraph(WITHHELD), text=f"Solution: {WITHHELD}"))
+            return
         display(show_source(self.exercise.solution))
 
     def __repr__(self) -> str:

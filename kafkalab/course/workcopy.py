@@ -16,7 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from kafkalab.course import normalise
-from kafkalab.course.progress import MARKER
+from kafkalab.course.progress import MARKER, NO_SOLUTIONS
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -70,12 +70,17 @@ def default_target() -> Path:
     return root / "work" if root else platformdirs.user_data_path("kafkalab") / "course"
 
 
-def update(target: Path, origin: Path | None = None) -> Report:
-    """Make or update the working copy at `target` from `origin` (the installed course)."""
+def update(target: Path, origin: Path | None = None, *, solutions: bool = True) -> Report:
+    """Make or update the working copy at `target` from `origin` (the installed course).
+
+    One that was made without `solutions` stays so, whoever updates it.
+    """
     if target.exists() and not target.is_dir():
         raise NotADirectoryError(f"{target} is a file; give a directory for the working copy.")
     origin = origin or source()
     (target / MARKER).mkdir(parents=True, exist_ok=True)
+    if not solutions:
+        _write(target / MARKER / NO_SOLUTIONS, "exercise.solution() shows nothing in this copy.\n")
     manifest = _manifest(target)
     report = Report(target)
     for path in sorted(origin.glob("*.ipynb")):

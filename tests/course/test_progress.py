@@ -32,7 +32,8 @@ def test_two_kernels_do_not_forget_each_others_values(tmp_path: Path) -> None:
 def test_a_broken_file_is_an_empty_one(tmp_path: Path, content: str) -> None:
     path = tmp_path / "p.json"
     path.write_text(content, encoding="utf-8")
-    kept = Progress(path)
+    with pytest.warns(UserWarning, match=r"p\.json cannot be read; it was kept as p\.broken\.json"):
+        kept = Progress(path)
     assert kept.get("a") is None
     kept.put("a", 1)
     assert Progress(path).get("a") == 1
