@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kafkalab.course.views.cluster import cluster_picture
     from kafkalab.course.views.compare import bytes_compare
     from kafkalab.course.views.fields import record_batches
+    from kafkalab.course.views.frontier import frontier_view
     from kafkalab.course.views.journey import journey
     from kafkalab.course.views.language import visual_language
     from kafkalab.course.views.log import log_picture, log_view
@@ -35,6 +36,7 @@ __all__ = [
     "bytes_view",
     "cluster_picture",
     "cluster_view",
+    "frontier_view",
     "journey",
     "line_chart",
     "log_picture",
@@ -54,6 +56,7 @@ _HOMES = {
     "bytes_view": "views.bytes",
     "cluster_picture": "views.cluster",
     "cluster_view": "views.operating",
+    "frontier_view": "views.frontier",
     "journey": "views.journey",
     "line_chart": "views.charts",
     "log_picture": "views.log",
