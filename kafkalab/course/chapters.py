@@ -94,6 +94,14 @@ CHAPTERS = (
         "How do records of several partitions become one, and what does that cost?",
         ("4.4.3", "4.8.3"),
     ),
+    ChapterEntry(
+        "11",
+        "optimization",
+        "Optimization",
+        30,
+        "Which setting makes a producer faster, and what does it take in return?",
+        ("4.8",),
+    ),
 )
 
 

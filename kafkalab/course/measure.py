@@ -87,8 +87,18 @@ BURST, CALM = Load(3_000), Load(25, every_s=0.02)
 """What a point is made of: as fast as it can, and fifty records a second."""
 
 
-def measure(servers: str, topic: str, load: Load, answer_s: float = 0.0, **settings: Any) -> Run:
-    """Send `load` to partition 0 of `topic` with these settings of our Producer; raises what a record met."""
+def measure(
+    servers: str,
+    topic: str,
+    load: Load,
+    answer_s: float = 0.0,
+    bytes_per_s: float | None = None,
+    **settings: Any,
+) -> Run:
+    """Send `load` to partition 0 of `topic` with these settings of our Producer; raises what a record met.
+
+    `bytes_per_s` makes the line thin.
+    """
     values = list(samples.json_events(load.records))
     with FaultProxy(servers, record=True) as line:
         with Producer(bootstrap_servers=line.bootstrap_servers, **settings) as producer:
@@ -96,6 +106,8 @@ def measure(servers: str, topic: str, load: Load, answer_s: float = 0.0, **setti
             before = len(line.frames)
             if answer_s:
                 line.delay("Produce", answer_s, times=None)
+            if bytes_per_s:
+                line.throttle(bytes_per_s)
             began, told = _send(producer, topic, values, load.every_s)
         frames = [frame for frame in line.frames[before:] if frame.api == "Produce"]
     return seen(frames, began, load.every_s, told)

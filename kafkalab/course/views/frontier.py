@@ -25,7 +25,7 @@ from kafkalab.course.views.scales import number
 from kafkalab.course.views.style import COLOURS, WIDTH, fit, panel, text
 
 KNOBS: Mapping[str, Sequence[Any]] = {
-    "batch_size": (2048, 16_384, 65_536, 131_072, 524_288),
+    "batch_size": (4096, 16_384, 65_536, 131_072, 524_288),
     "linger_ms": (0, 5, 20, 50, 100),
     "compression_type": ("none", "snappy", "lz4", "gzip", "zstd"),
     "acks": ("all", 1, 0),
