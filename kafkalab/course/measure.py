@@ -67,13 +67,13 @@ class Run(NamedTuple):
     def percentile(self, percent: float) -> float:
         """Return the latency, in ms, within which so many per cent of the records were acknowledged."""
         if not 0 < percent <= 100:
-            raise ValueError(f"percentile({percent!r}): it must be above 0 and at most 100; 50 is the median.")
+            raise ValueError(f"percentile({percent!r}): above 0 and at most 100; 50 is the median.")
         ranked = sorted(self.latencies)
         return 1000 * ranked[math.ceil(len(ranked) * percent / 100) - 1]
 
 
 class Point(NamedTuple):
-    """A configuration's place: what it carries when there is much to do, how long it takes when there is not."""
+    """A configuration's place: what it carries when there is much to do, how long it takes in the calm."""
 
     throughput: float
     """Records per second."""
@@ -150,9 +150,7 @@ def seen(frames: Sequence[Frame], began: float, every_s: float, told: Sequence[f
     steps = (1 if frame.direction == "request" else -1 for frame in frames)
     latencies = tuple(at - (began + number * every_s) for number, at in enumerate(told))
     size = sum(frame.size for frame in requests)
-    return Run(
-        len(requests), size, max(itertools.accumulate(steps), default=0), max(told) - began, latencies
-    )
+    return Run(len(requests), size, max(itertools.accumulate(steps), default=0), max(told) - began, latencies)
 
 
 def beside(value: float, base: float) -> str:

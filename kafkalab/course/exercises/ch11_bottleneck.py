@@ -53,7 +53,7 @@ CASES: Mapping[str, Case] = {
 
 
 class Reader:
-    """Who is at its limit?"""
+    """Looks which of the numbers is small, and whether that is the producer's fault."""
 
     def knob(self, report: Report) -> str | None:
         """Return the setting that holds the producer up, None if it is none of them."""
@@ -79,7 +79,7 @@ def check(answer: Any, bench: Bench) -> Result:
             change = beside(_run(bench, topic, case, {cure: CURES[cure]}).throughput, slow.throughput)
             if (change == "more than double") != (told is not None):
                 return Result("wrong", _why(name, told, cure, change), str(report))
-    return Result("correct", "Each time the named setting more than doubled the throughput, or there was none.")
+    return Result("correct", "Each time what you named doubled the throughput, or there was nothing to name.")
 
 
 def _why(name: str, told: str | None, cure: str, change: str) -> str:
@@ -159,11 +159,11 @@ EXERCISE = Exercise(
     chapter="11",
     name="bottleneck",
     prompt=(
-        "Four producers are slow, each for another reason. Write knob(report): return \"batch_size\", "
-        "\"max_in_flight_requests_per_connection\" or \"compression_type\", whichever holds this producer up, "
+        'Four producers are slow, each for another reason. Write knob(report): return "batch_size", '
+        '"max_in_flight_requests_per_connection" or "compression_type", whichever holds it up, '
         "or None if the program has no more to send. report has settings, offered (records a second that the "
         "program hands over), throughput, per_request, out (most requests unanswered at a time) and "
-        "bytes_per_s. What you name is set to 16384, 5 or \"zstd\"; the throughput has to double."
+        'bytes_per_s. What you name is set to 16384, 5 or "zstd"; the throughput has to double.'
     ),
     hints=(
         "Throughput is records per request, times requests out, by the time of an answer. Which is small?",

@@ -40,7 +40,7 @@ def check(answer: Any, bench: Bench) -> Result:
         return Result("wrong", f"Return a dict of {', '.join(ALLOWED)}; this is {settings!r}.")
     config = ProducerConfig(**settings)
     if config.acks not in ("all", -1) or not config.enable_idempotence:
-        return Result("wrong", "This is quick because it promises less: acks=all and idempotence have to stay.")
+        return Result("wrong", "This promises less: acks=all and idempotence have to stay.")
     topic = bench.topic("budget", assignment=[[1, 2, 3]])
     return judge(measure(bench.cluster.bootstrap_servers, topic, LOAD, ANSWER_S, **settings))
 
@@ -117,7 +117,7 @@ EXERCISE = Exercise(
         "due. acks=all and idempotence have to stay."
     ),
     hints=(
-        "How many events come while a batch is open? With 25 requests for 150 events it has to be six or more.",
+        "How many events come while a batch is open? 25 requests for 150 events: six or more in each.",
         "Linger for more than 24 ms, but leave room for the answer; then see how many bytes a codec saves.",
     ),
     method="settings",

@@ -42,9 +42,9 @@ Points = Mapping[str, Point]
 
 
 def on_frontier(points: Points) -> list[str]:
-    """Return the names of those that no other beats: none is as fast with less latency, or faster with as little.
+    """Return the names of those that no other beats, the slowest first.
 
-    The slowest first.
+    One beats another if it is better in one of the two numbers and no worse in the other.
     """
 
     def beats(one: Point, other: Point) -> bool:

@@ -26,7 +26,7 @@ _END = WIDTH - _RIGHT
 _KINDS = ("record", "batch", "request", "answer", "broker")
 _DASHES = (None, "7 5", "2 4", "11 4 2 4", "4 3")
 _STEEP = 1.5
-"""A measured line that changes by less, from its first point to its last, may as well go the other way next time."""
+"""A measured line that changes by less, from first point to last, may go the other way the next time."""
 _MARKED = 60
 """Longest line whose points all get a mark."""
 _SKETCH_NOTE = "A sketch: how much differs from run to run. Run the cell to see the numbers."
