@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kafkalab.course.views.compare import bytes_compare
     from kafkalab.course.views.course import course_picture
     from kafkalab.course.views.fields import record_batches
+    from kafkalab.course.views.frontier import frontier_view
     from kafkalab.course.views.journey import journey
     from kafkalab.course.views.language import visual_language
     from kafkalab.course.views.log import log_picture, log_view
@@ -40,6 +41,7 @@ __all__ = [
     "cluster_picture",
     "cluster_view",
     "course_picture",
+    "frontier_view",
     "journey",
     "line_chart",
     "log_picture",
@@ -62,6 +64,7 @@ _HOMES = {
     "cluster_picture": "views.cluster",
     "cluster_view": "views.operating",
     "course_picture": "views.course",
+    "frontier_view": "views.frontier",
     "journey": "views.journey",
     "line_chart": "views.charts",
     "log_picture": "views.log",

@@ -103,6 +103,14 @@ CHAPTERS = (
         ("4.4.3", "4.8.3"),
     ),
     ChapterEntry(
+        "11",
+        "optimization",
+        "Optimization",
+        30,
+        "Which setting makes a producer faster, and what does it take in return?",
+        ("4.8",),
+    ),
+    ChapterEntry(
         "12",
         "capstone",
         "The storm",

@@ -1,5 +1,6 @@
 """Batching and memory: what leaves, when, and what happens without room: Java's producer and ours."""
 
+import itertools
 import time
 
 import pytest
@@ -77,6 +78,67 @@ def test_lingering_saves_requests_and_may_save_time(both, cluster, make_topic):
                 producer.call("close")
         assert count[0] > 3 * count[100], side.name
         assert seconds[0] > seconds[100], side.name
+
+
+def test_linger_joins_sparse_records_and_leaves_full_batches_alone(both, cluster, make_topic):
+    topic = make_topic(cluster, "")
+
+    def sparse(producer):
+        for _ in range(30):
+            producer.send(topic, Record(b"drop", None, 0))
+            time.sleep(0.01)
+
+    def burst(producer):
+        producer.send(topic, *[Record(b"x" * 1000, None, 0)] * 320)
+
+    for side in both:
+        count = {
+            (work, linger): len(on_the_wire(side, cluster, work, **{"linger.ms": linger}))
+            for work in (sparse, burst)
+            for linger in (0, 100)
+        }
+        assert count[sparse, 0] > 2 * count[sparse, 100], side.name
+        assert 20 <= count[burst, 100] <= count[burst, 0] < 2 * count[burst, 100], side.name
+
+
+def test_five_requests_are_under_way(both, cluster, make_topic):
+    """Idempotent, one partition, a batch for each record: five are unanswered at the same time, no more."""
+    topic = make_topic(cluster, "")
+    for side in both:
+        with FaultProxy(cluster.bootstrap_servers, record=True) as proxy:
+            producer = opened(side, proxy.bootstrap_servers, **{"linger.ms": 0, "batch.size": 1})
+            producer.send(topic, Record(b"warm up", None, 0))
+            producer.outcomes()
+            before = len(proxy.frames)
+            proxy.delay("Produce", 0.2, times=None)
+            for _ in range(12):
+                producer.send(topic, Record(b"v", None, 0))
+            producer.outcomes()
+            producer.call("close")
+            frames = [frame for frame in proxy.frames[before:] if frame.api == "Produce"]
+        under_way = itertools.accumulate(1 if frame.direction == "request" else -1 for frame in frames)
+        assert max(under_way) == 5, side.name
+
+
+def test_twice_the_memory_takes_twice_the_records_in_a_pause(both, cluster, make_topic):
+    topic = make_topic(cluster, "", assignment=[[1, 2, 3]])
+    for side in both:
+        refused = {}
+        for memory in (200_000, 400_000):
+            with FaultProxy(cluster.bootstrap_servers) as proxy:
+                settings = {"buffer.memory": memory, "max.block.ms": 1000, "linger.ms": 10_000}
+                producer = opened(side, proxy.bootstrap_servers, **settings)
+                producer.send(topic, Record(b"warm up", None, 0))
+                producer.call("flush")
+                producer.outcomes()
+                held = proxy.hold("Produce", times=None)
+                producer.send(topic, *[Record(b"x" * 1000, None, 0)] * 193)
+                held.wait()
+                proxy.release()
+                producer.call("flush")
+                refused[memory] = sum(each.error is not None for each in producer.outcomes())
+                producer.call("close")
+        assert refused == {200_000: 1, 400_000: 0}, side.name
 
 
 def test_a_request_carries_a_batch_of_each_partition(both, cluster, make_topic):

@@ -85,6 +85,11 @@ PROVED_BY = {
     "4.4.3-needs-idempotence": "test_both_refuse",
     "4.4.3-abort-unsent": "test_an_abort_before_the_batch_left_takes_it_back",
     "4.4.3-fenced-raises": "test_the_older_of_two_is_fenced",
+    "4.8.1-defaults": "test_a_default_is_javas",
+    "4.8.1-more-memory": "test_twice_the_memory_takes_twice_the_records_in_a_pause",
+    "4.8.1-linger-throughput": "test_linger_joins_sparse_records_and_leaves_full_batches_alone",
+    "4.8.1-latency-or-throughput": "test_lingering_saves_requests_and_may_save_time",
+    "4.3.2-in-flight-differs": "test_five_requests_are_under_way",
     "4.7.1-three-ways": "test_the_steps_and_their_order",
     "4.7.2-partitioner-sees-value": "test_the_steps_and_their_order",
 }

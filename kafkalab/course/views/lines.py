@@ -3,8 +3,8 @@
     x and series -> points on two scales -> marks, spreads, labels that keep apart -> SVG and words
 
 x that spans more than a factor of 50, or that is no number, is drawn in equal steps, and says so. A sketch
-of measured lines shows only whether each rises or falls from its first point to its last, and which ends
-highest: that much is the same in every run.
+of measured lines shows only whether each clearly rises or falls from its first point to its last, and which
+ends highest: that much is the same in every run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _SLOPE = 60
 _END = WIDTH - _RIGHT
 _KINDS = ("record", "batch", "request", "answer", "broker")
 _DASHES = (None, "7 5", "2 4", "11 4 2 4", "4 3")
+_STEEP = 1.5
+"""A measured line that changes by less, from first point to last, may go the other way the next time."""
 _MARKED = 60
 """Longest line whose points all get a mark."""
 _SKETCH_NOTE = "A sketch: how much differs from run to run. Run the cell to see the numbers."
@@ -106,7 +108,7 @@ def draw_sketch(
 
 def _trend(line: Series) -> str:
     first, last = line.points[0][1], line.points[-1][1]
-    return "rises" if last > first else "falls" if last < first else "stays"
+    return "rises" if last > _STEEP * first else "falls" if first > _STEEP * last else "stays"
 
 
 def _said(x: Sequence[X], line: Series) -> str:
