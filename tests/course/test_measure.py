@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kafkalab.course.measure import Load, Run, beside, measure, point, seen
@@ -47,8 +49,9 @@ def test_a_point_is_the_rate_of_the_burst_and_the_latency_of_the_calm() -> None:
 
 
 @pytest.mark.cluster
-def test_a_line_lets_no_answer_come_sooner(cluster, make_topic) -> None:
-    topic = make_topic(cluster, "", assignment=[[1, 2, 3]])
+def test_a_line_lets_no_answer_come_sooner(cluster: Any) -> None:
+    topic = f"{cluster.prefix}measured"
+    cluster.recreate_topic(topic, assignment=[[1, 2, 3]])
     settings = {"batch_size": 0, "max_in_flight_requests_per_connection": 2, "linger_ms": 0}
     run = measure(cluster.bootstrap_servers, topic, Load(10), 0.05, **settings)
     assert (run.requests, run.out, len(run.latencies)) == (10, 2, 10)
@@ -57,7 +60,8 @@ def test_a_line_lets_no_answer_come_sooner(cluster, make_topic) -> None:
 
 
 @pytest.mark.cluster
-def test_a_thin_line_takes_its_time(cluster, make_topic) -> None:
-    topic = make_topic(cluster, "", assignment=[[1, 2, 3]])
+def test_a_thin_line_takes_its_time(cluster: Any) -> None:
+    topic = f"{cluster.prefix}measured"
+    cluster.recreate_topic(topic, assignment=[[1, 2, 3]])
     run = measure(cluster.bootstrap_servers, topic, Load(100), bytes_per_s=30_000)
     assert run.seconds >= run.bytes / 30_000 / 2

@@ -12,7 +12,6 @@ from kafkalab.producer.buffer_pool import BufferPool
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.idempotence import Idempotence
 from kafkalab.producer.network_client import NetworkClient
-from kafkalab.producer.sender import Sender
 
 # --- records per request --------------------------------------------------------------------------
 
@@ -38,7 +37,7 @@ def never_larger_than_a_record() -> None:
     _limits(lambda _: 300)
 
 
-@mutant("batches", killer="exercise budget")
+@mutant("batches", killer="exercise bottleneck")
 def compresses_nothing() -> None:
     """The setting compression_type is ignored."""
     around(compression, "compressor", lambda original, kind, level=None: None)
@@ -99,7 +98,7 @@ def four_is_the_most() -> None:
     around(NetworkClient, "can_send", can_send)
 
 
-@mutant("in flight", killer="4.3.1-not-both")
+@mutant("in flight", killer="exercise bottleneck")
 def as_many_as_there_are() -> None:
     """The setting max_in_flight_requests_per_connection is ignored."""
 
@@ -159,9 +158,8 @@ def leader_is_enough() -> None:
 def safety_first() -> None:
     """With acks=all the next request waits for the answer of the one before."""
 
-    def ready(original: Any, self: Any, now: float) -> float:
-        if self._config.required_acks == -1 and self._in_flight:
-            return now + 0.001
-        return float(original(self, now))
+    def can_send(original: Any, self: Any, node: int, now: float) -> bool:
+        free = bool(original(self, node, now))
+        return free and not (self._config.required_acks == -1 and self._connections[node].in_flight)
 
-    around(Sender, "_send_ready", ready)
+    around(NetworkClient, "can_send", can_send)
