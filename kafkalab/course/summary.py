@@ -177,7 +177,7 @@ _STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:0;padding:2em 1em}"
     "main{max-width:52em;margin:auto}h1{margin:0 0 .3em}h2{font-size:1.1em;margin:1.6em 0 .3em}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3em .8em;vertical-align:top;"
-    "border-bottom:1px solid #8888}ul{margin:.3em 0;padding-left:1.2em}"
+    "border-bottom:1px solid #8888}td:first-child{white-space:nowrap}ul{margin:.3em 0;padding-left:1.2em}"
     "@media print{body{padding:0;font-size:11pt}h2{break-after:avoid}tr,li{break-inside:avoid}}"
 )
 
@@ -193,6 +193,8 @@ def _chapter(row: Row) -> str:
         f"Exercise {name}: {'passed ' + row.passed_on.get(name, '') if status == 'correct' else 'tried'}"
         for name, status in row.exercises.items()
     ]
+    if not lines:
+        return ""
     heading = tag("h2", f"{row.entry.number} {row.entry.title}")
     return html(tag("section", heading, tag("ul", *(tag("li", line.strip()) for line in lines))))
 

@@ -60,6 +60,6 @@ def _box(x: float, y: float, width: float, entry: ChapterEntry, done: bool) -> N
         "g",
         rect,
         badge(kind, x + 24, y + _BOX / 2, entry.number),
-        text(x + 46, y + 24, fit(entry.title, width - 54), "title"),
+        text(x + 46, y + 24, fit(entry.title, width - 54, 8), "bold"),
         text(x + 46, y + 42, note, "small " + ("answer-ink bold" if done else "muted")),
     )
