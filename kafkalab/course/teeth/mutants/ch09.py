@@ -33,10 +33,10 @@ def all_asks_the_leader_only() -> None:
     around(ProducerConfig, "required_acks", lambda original, self: abs(original(self)))
 
 
-@mutant("the recipes", killer="4.6.2-another-copy")
-def one_asks_everybody() -> None:
-    """acks=1 asks for that of all in-sync replicas."""
-    around(ProducerConfig, "required_acks", lambda original, self: -1)
+@mutant("the recipes", killer="4.6.2-before-0.11")
+def one_asks_nobody() -> None:
+    """acks=1 asks for no answer."""
+    around(ProducerConfig, "required_acks", lambda original, self: {1: 0}.get(original(self), original(self)))
 
 
 @mutant("the recipes", killer="4.6.2-each-setting")
@@ -105,7 +105,7 @@ def lost_answers_are_successes() -> None:
     around(Ordering, "judge", judge)
 
 
-@mutant("the recipes", killer="4.6.2-nothing-to-serve")
+@mutant("the recipes", killer="4.6.2-another-copy")
 def refusals_are_successes() -> None:
     """A record that the leader refuses for lack of replicas counts as acknowledged."""
 
