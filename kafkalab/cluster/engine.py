@@ -18,13 +18,16 @@ from urllib.parse import urlparse
 
 import docker.errors
 from docker.client import DockerClient
+from docker.models.networks import Network
 from docker.utils.utils import parse_host
 from testcontainers.core.docker_client import DockerClient as FoundEngine
 from testcontainers.core.docker_client import get_docker_host
 
-from kafkalab.cluster.errors import EngineError
+from kafkalab.cluster.errors import EngineError, WaitTimeoutError
+from kafkalab.cluster.polling import wait_until
 from kafkalab.cluster.processes import ProcessId, find, identify
 
+REMOVAL_S = 20.0
 CLUSTER_LABEL = "kafkalab.cluster"
 OWNER_PID_LABEL = "kafkalab.owner.pid"
 OWNER_CREATED_LABEL = "kafkalab.owner.created"
@@ -129,9 +132,26 @@ def _remove_networks(client: DockerClient, cluster_id: str | None) -> int:
     found = client.networks.list(filters={"label": CLUSTER_LABEL})
     doomed = [network for network in found if _doomed(network.attrs.get("Labels") or {}, cluster_id)]
     for network in doomed:
+        _remove_network(network)
+    return len(doomed)
+
+
+def _remove_network(network: Network) -> None:
+    """Remove it as soon as it is free; what another sweep has not got off it by then is left to that one."""
+    with contextlib.suppress(WaitTimeoutError):
+        wait_until("the network is free", lambda: _removed(network), timeout=REMOVAL_S, not_yet=())
+
+
+def _removed(network: Network) -> bool:
+    """Remove it; False while a container that another sweep is removing is still on it."""
+    try:
         with _already_gone():
             network.remove()
-    return len(doomed)
+    except docker.errors.APIError as error:
+        if error.status_code != 403:
+            raise
+        return False
+    return True
 
 
 @contextlib.contextmanager
