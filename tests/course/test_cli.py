@@ -116,3 +116,19 @@ def test_progress_tells_and_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert result.exit_code == 0, result.output
     assert "02 Workflow" in result.output
     assert "Ann" in (tmp_path / "ann.html").read_text(encoding="utf-8")
+
+
+def test_progress_replaces_no_other_page(tmp_path: Path) -> None:
+    invoke("new", str(tmp_path / "mine"))
+    here = ("--dir", str(tmp_path / "mine"))
+    (tmp_path / "ann.html").write_text("my thesis")
+    refused = invoke("progress", *here, "--export", str(tmp_path / "ann.html"))
+    assert refused.exit_code == 1
+    assert "holds something else" in refused.output
+    assert (tmp_path / "ann.html").read_text() == "my thesis"
+
+
+def test_progress_of_a_directory_that_is_no_copy_is_refused(tmp_path: Path) -> None:
+    result = invoke("progress", "--dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"{tmp_path} is no working copy" in result.output
