@@ -216,14 +216,14 @@ def progress(
     """Tell what you have shown so far: predictions, claims, exercises."""
     from kafkalab.course import summary  # noqa: PLC0415
 
-    told = summary.Summary(summary.progress_of(directory))
-    typer.echo(told.text)
-    if export is not None:
-        try:
+    try:
+        told = summary.Summary(summary.progress_of(directory))
+        typer.echo(told.text)
+        if export is not None:
             told.export(export, name)
-        except (ValueError, OSError) as error:
-            typer.echo(f"kafkalab: {error}", err=True)
-            raise typer.Exit(1) from error
+    except (ValueError, OSError) as error:
+        typer.echo(f"kafkalab: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 def _print_status() -> None:

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kafkalab.course.beliefs import Beliefs
     from kafkalab.course.chapter import Chapter, CourseMap
     from kafkalab.course.source import show_source
     from kafkalab.course.summary import Summary
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kafkalab.course.views.tables import table_view
 
 __all__ = [
+    "Beliefs",
     "Chapter",
     "CourseMap",
     "Summary",
@@ -54,6 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Beliefs": "beliefs",
     "Chapter": "chapter",
     "CourseMap": "chapter",
     "Summary": "summary",

@@ -112,22 +112,24 @@ def _link(entry: ChapterEntry) -> Node:
 
 
 class CourseMap(Shown):
-    """The table of chapters with what this learner has finished."""
+    """The table of chapters with what this learner has finished; `outline` adds the sections covered."""
 
-    def __init__(self, progress: Progress | None = None) -> None:
+    def __init__(self, progress: Progress | None = None, *, outline: bool = False) -> None:
         progress = progress or open_progress()
         rows = [(entry, _done(progress, entry)) for entry in (*chapters.CHAPTERS, *chapters.APPENDICES)]
-        head = [_cell("th", name, scope="col") for name in ("Chapter", "Question", "Minutes", "Done")]
+        names = ("Chapter", "Question", *(["Outline"] if outline else []), "Minutes", "Done")
+        head = [_cell("th", name, scope="col") for name in names]
         body = [
-            tag(
-                "tr",
-                *(_cell("td", each) for each in (_link(entry), entry.question, str(entry.minutes), done)),
-            )
-            for entry, done in rows
+            tag("tr", *(_cell("td", each) for each in _columns(entry, done, outline))) for entry, done in rows
         ]
         lines = [f"{entry.number} {entry.title}: {entry.question} {done}".rstrip() for entry, done in rows]
         table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body))
         super().__init__("\n".join(lines), table)
+
+
+def _columns(entry: ChapterEntry, done: str, outline: bool) -> list[Child]:
+    sections = [", ".join(entry.sections)] if outline else []
+    return [_link(entry), entry.question, *sections, str(entry.minutes), done]
 
 
 def _done(progress: Progress, entry: ChapterEntry) -> str:

@@ -1,9 +1,12 @@
 """What a learner has predicted, solved and finished: one small JSON file beside the working copy.
 
-Rules: a missing or broken file is an empty one (progress is never worth an error in a lesson, and the broken
-one is put aside with a warning, not written over); writes are atomic; `KAFKALAB_PROGRESS=off` keeps
-everything in memory, so that committed notebooks show a course nobody has taken yet;
-`KAFKALAB_PROGRESS=/path/file.json` names the file.
+Rules: progress is never worth an error in a lesson. A missing file is an empty one; a broken one is put aside
+with a warning, never written over; one that is locked is left alone, and what is new waits in memory.
+Writes are atomic, and change only what was put: another kernel may have written since.
+`KAFKALAB_PROGRESS=off` keeps everything in memory, so that committed notebooks show a course nobody has taken
+yet; `KAFKALAB_PROGRESS=/path/file.json` names the file.
+
+Leaves out: a lock. Of two kernels that write in the same millisecond, one value may be lost.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,10 @@ class Progress:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._values = _load(path)
+        self._values: dict[str, Any] = {}
+        self._unsaved: dict[str, Any] = {}
+        with contextlib.suppress(OSError):
+            self._values = _load(path) or {}
 
     def get(self, key: str) -> Any:
         """Return what was kept under `key`, or None."""
@@ -42,12 +47,21 @@ class Progress:
 
     def put(self, key: str, value: Any) -> None:
         """Keep `value` (JSON data) under `key`."""
-        # Another chapter's kernel may have written since: merge into what is there now.
-        self._values = (
-            _load(self.path) | self._values | {key: value} if self.path else self._values | {key: value}
-        )
-        if self.path:
-            _save(self.path, self._values)
+        self._unsaved[key] = value
+        self._values = self._values | {key: value}
+        # A full disk, or a file that is locked, must not stop a lesson: the next put() tries again.
+        with contextlib.suppress(OSError):
+            self._save()
+
+    def _save(self) -> None:
+        if self.path is None:
+            return
+        now = _load(self.path)
+        # Gone means that somebody begins again; broken means that what is known here is all there is.
+        self._values = (self._values if now is None else now) | self._unsaved
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(self.path, json.dumps(self._values, indent=1, sort_keys=True))
+        self._unsaved = {}
 
 
 def open_progress() -> Progress:
@@ -71,35 +85,36 @@ def _path() -> Path | None:
     return (Path(home) if home else platformdirs.user_data_path("kafkalab")) / "progress.json"
 
 
-def _load(path: Path | None) -> dict[str, Any]:
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    draft = path.with_name(
+        f".{path.name}-{os.getpid()}.tmp"
+    )  # mkstemp would hide it from the teacher's account
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _load(path: Path | None) -> dict[str, Any] | None:
+    """Return what is in the file, {} if there is none, None if it was broken; raises OSError."""
     if path is None:
         return {}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editor puts a mark in front
+    except FileNotFoundError:
         return {}
     except ValueError:
         values = None
     if isinstance(values, dict):
         return values
     _put_aside(path)
-    return {}
+    return None
 
 
 def _put_aside(path: Path) -> None:
-    aside = path.with_suffix(".broken.json")
-    with contextlib.suppress(OSError):
-        path.replace(aside)
-        warnings.warn(
-            f"{path} cannot be read; it was kept as {aside.name}, and a new one begins.", stacklevel=4
-        )
-
-
-def _save(path: Path, values: dict[str, Any]) -> None:
-    # A full or read-only disk must not stop a lesson: the values live on in memory.
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".progress-", suffix=".json")
-        os.close(handle)
-        Path(name).write_text(json.dumps(values, indent=1, sort_keys=True), encoding="utf-8")
-        Path(name).replace(path)
+    names = (path.with_suffix(f".broken{number}.json") for number in ("", *range(2, 1000)))
+    aside = next(name for name in names if not name.exists())
+    path.replace(aside)
+    warnings.warn(f"{path} cannot be read; it was kept as {aside.name}, and a new one begins.", stacklevel=4)

@@ -24,7 +24,7 @@ from kafkalab.course import chapters, claims, exercise, workcopy
 from kafkalab.course.cards import Shown, card, display, paragraph
 from kafkalab.course.chapters import ChapterEntry
 from kafkalab.course.markup import html, tag
-from kafkalab.course.progress import MARKER, Progress, open_progress, working_copy
+from kafkalab.course.progress import MARKER, Progress, open_progress, replace_text, working_copy
 
 DATA_ID = "kafkalab-summary"
 """Of the script element that holds the data, as JSON, in an exported file."""
@@ -51,10 +51,10 @@ class Row:
         tried = progress.under(f"{entry.number}/exercise")
         return cls(
             entry,
-            {name: (str(guess), happened.get(name)) for name, guess in guesses.items()},
+            {name: (str(guess), _words(happened.get(name))) for name, guess in guesses.items()},
             tuple(claim.id for claim in claims.load().values() if seen.get(claim.id)),
             {name: str(tried[name]) for name in _exercises(entry) if name in tried},
-            progress.under(f"{entry.number}/passed"),
+            {name: str(day) for name, day in progress.under(f"{entry.number}/passed").items()},
             bool(progress.get(f"{entry.number}/done")),
         )
 
@@ -119,23 +119,30 @@ class Summary(Shown):
     def export(self, path: str | Path = "kafkalab-summary.html", name: str = "") -> None:
         """Write the summary to `path`, HTML with the data in it, and say so; an older one is replaced.
 
-        Raises FileNotFoundError for a directory that is not there, ValueError for a name that is not .html.
+        Raises FileNotFoundError for a directory that is not there, ValueError for a name that is not .html,
+        FileExistsError for a page that is no summary.
         """
         path = Path(path)
         if path.suffix.lower() not in {".html", ".htm"}:
             raise ValueError(f"{path} is to hold a page: call it {path.stem}.html")
         if not path.absolute().parent.is_dir():
             raise FileNotFoundError(f"There is no directory {path.absolute().parent}: make it first.")
+        _check_free(path)
         if self.progress.path is None:
             words = "Nothing is kept here (KAFKALAB_PROGRESS=off), so nothing was written."
         else:
-            path.write_text(page(self, name), encoding="utf-8", newline="\n")
+            replace_text(path, page(self, name))
             words = f"Written to {path}: it opens in any browser, and your teacher can collect it."
         display(card("neutral", "Summary", paragraph(words), text=f"Summary: {words}"))
 
 
 def progress_of(directory: Path | None) -> Progress:
-    """Return the progress of the working copy `directory`; None: of this one, or of the lab's own."""
+    """Return the progress of the working copy `directory`; None: of this one, or of the lab's own.
+
+    Raises NotADirectoryError for a `directory` that is no working copy.
+    """
+    if directory is not None and not (directory / MARKER).is_dir():
+        raise NotADirectoryError(f"{directory} is no working copy: give one that `kafkalab new` has made.")
     target = directory or (None if working_copy() else workcopy.default_target())
     if target is None or not (target / MARKER).is_dir():
         return open_progress()
@@ -144,8 +151,8 @@ def progress_of(directory: Path | None) -> Progress:
 
 def read(path: str | Path) -> dict[str, Any]:
     """Return the data of an exported file; ValueError if it is none."""
-    _, found, rest = Path(path).read_text(encoding="utf-8").partition(f'id="{DATA_ID}">')
     try:
+        _, found, rest = Path(path).read_text(encoding="utf-8").partition(f'id="{DATA_ID}">')
         data = json.loads(rest.partition("</script>")[0]) if found else None
     except ValueError:
         data = None
@@ -154,12 +161,21 @@ def read(path: str | Path) -> dict[str, Any]:
     return data
 
 
+def _check_free(path: Path) -> None:
+    try:
+        if path.exists():
+            read(path)
+    except ValueError as error:
+        raise FileExistsError(f"{path} holds something else: choose another name.") from error
+
+
 def page(summary: Summary, name: str = "") -> str:
     """Return the file: a page to read and to print, with the data in it."""
     data = summary.data(name)
     rows = [row for row in summary.rows if not row.empty]
     who = f"{escaping.escape(name)} has shown" if name else "Shown"
-    embedded = json.dumps(data, indent=1, sort_keys=True).replace("</", "<\\/")
+    # No "<" at all: a guess that holds "<!--<script>" would keep the element open.
+    embedded = json.dumps(data, indent=1, sort_keys=True).replace("<", "\\u003c")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
@@ -220,6 +236,10 @@ def _nothing() -> Shown:
 
 def _exercises(entry: ChapterEntry) -> tuple[str, ...]:
     return tuple(name for number, name in exercise.registry() if number == entry.number)
+
+
+def _words(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _today() -> str:

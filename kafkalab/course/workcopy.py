@@ -18,6 +18,7 @@ import platformdirs
 from kafkalab.course import normalise
 from kafkalab.course.progress import MARKER, NO_SOLUTIONS
 
+WITHHELD = "exercise.solution() shows nothing in this copy."
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -26,6 +27,7 @@ class Report:
     """What an update did, by file name; `beside` maps a learner's file to its new version."""
 
     target: Path
+    solutions: bool = True
     added: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     beside: dict[str, str] = field(default_factory=dict)
@@ -33,6 +35,8 @@ class Report:
     def lines(self) -> list[str]:
         """Return the report in words."""
         told = [f"Working copy: {self.target}"]
+        if not self.solutions:
+            told.append(f"  {WITHHELD} Who looks into the installed package finds them all the same.")
         if self.added:
             told.append(f"  added {', '.join(self.added)}")
         if self.kept:
@@ -80,9 +84,9 @@ def update(target: Path, origin: Path | None = None, *, solutions: bool = True) 
     origin = origin or source()
     (target / MARKER).mkdir(parents=True, exist_ok=True)
     if not solutions:
-        _write(target / MARKER / NO_SOLUTIONS, "exercise.solution() shows nothing in this copy.\n")
+        _write(target / MARKER / NO_SOLUTIONS, WITHHELD + "\n")
     manifest = _manifest(target)
-    report = Report(target)
+    report = Report(target, solutions=not (target / MARKER / NO_SOLUTIONS).exists())
     for path in sorted(origin.glob("*.ipynb")):
         _offer(path, target, manifest, report)
     _write(target / MARKER / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))

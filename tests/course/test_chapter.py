@@ -118,3 +118,17 @@ def test_an_appendix_is_beside_the_path(fake_cluster: Any, progress: Progress) -
 def test_first_and_last_chapter_have_one_neighbour() -> None:
     assert chapters.neighbours(chapters.CHAPTERS[0])[0] is None
     assert chapters.neighbours(chapters.CHAPTERS[-1])[1] is None
+
+
+def test_the_map_can_name_the_sections_of_the_outline(progress: Progress) -> None:
+    plain, full = CourseMap(progress), CourseMap(progress, outline=True)
+    assert plain.text == full.text
+    assert [each.text for each in full.markup.iter("th")] == [
+        "Chapter",
+        "Question",
+        "Outline",
+        "Minutes",
+        "Done",
+    ]
+    assert "4.3.1, 4.8.2" not in "".join(plain.markup.itertext())
+    assert "4.3.1, 4.8.2" in "".join(full.markup.itertext())

@@ -92,6 +92,43 @@ def test_an_error_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, c
     assert "kafkalab: There is no chapter '99'; chapters are 00" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["lab", "up", "down", "status", "doctor", "run", "bench", "new"])
+@pytest.mark.parametrize(
+    "command", ["lab", "up", "down", "status", "doctor", "run", "bench", "new", "progress"]
+)
 def test_every_command_has_a_help(command: str) -> None:
     assert invoke(command, "--help").exit_code == 0
+
+
+def test_new_without_solutions_says_so(tmp_path: Path) -> None:
+    result = invoke("new", str(tmp_path / "mine"), "--without-solutions")
+    assert result.exit_code == 0
+    assert "exercise.solution() shows nothing in this copy" in result.output
+    assert "shows nothing in this copy" in invoke("new", str(tmp_path / "mine")).output
+    assert "shows nothing" not in invoke("new", str(tmp_path / "other")).output
+
+
+def test_progress_tells_and_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KAFKALAB_PROGRESS", raising=False)
+    invoke("new", str(tmp_path / "mine"))
+    (tmp_path / "mine" / ".kafkalab" / "progress.json").write_text('{"02/done": true}')
+    here = ("--dir", str(tmp_path / "mine"))
+    result = invoke("progress", *here, "--export", str(tmp_path / "ann.html"), "--name", "Ann")
+    assert result.exit_code == 0, result.output
+    assert "02 Workflow" in result.output
+    assert "Ann" in (tmp_path / "ann.html").read_text(encoding="utf-8")
+
+
+def test_progress_replaces_no_other_page(tmp_path: Path) -> None:
+    invoke("new", str(tmp_path / "mine"))
+    here = ("--dir", str(tmp_path / "mine"))
+    (tmp_path / "ann.html").write_text("my thesis")
+    refused = invoke("progress", *here, "--export", str(tmp_path / "ann.html"))
+    assert refused.exit_code == 1
+    assert "holds something else" in refused.output
+    assert (tmp_path / "ann.html").read_text() == "my thesis"
+
+
+def test_progress_of_a_directory_that_is_no_copy_is_refused(tmp_path: Path) -> None:
+    result = invoke("progress", "--dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"{tmp_path} is no working copy" in result.output

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from kafkalab.course import claims, summary, workcopy
 from kafkalab.course import progress as keeping
-from kafkalab.course import summary, workcopy
+from kafkalab.course.beliefs import NOT_SEEN, Beliefs
 from kafkalab.course.chapters import CHAPTERS
 from kafkalab.course.exercise import WITHHELD, Sitting, find
 from kafkalab.course.progress import MARKER, NO_SOLUTIONS, Progress
@@ -94,6 +95,57 @@ def test_a_broken_progress_file_is_kept_aside(tmp_path: Path) -> None:
     progress.put("01/done", True)
     assert json.loads(path.read_text()) == {"01/done": True}
     assert path.with_suffix(".broken.json").read_text() == '{"02/done": tr'
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("passed/partitioner", 5),
+        ("predict/burst", ["x"]),
+        ("happened/burst", {"a": 1}),
+        ("claim/4.2.6-metadata", ""),
+    ],
+)
+def test_values_of_another_version_do_not_stop_it(key: str, value: object) -> None:
+    progress = taken(None)
+    progress.put(f"02/{key}", value)
+    assert "02 Workflow" in summary.page(Summary(progress))
+
+
+def test_nothing_typed_can_end_or_keep_open_the_element_with_the_data() -> None:
+    progress = taken(None)
+    progress.put("02/predict/burst", "<!--<script>")
+    data = summary.page(Summary(progress)).partition(f'id="{summary.DATA_ID}">')[2].partition("</script>")[0]
+    assert "<" not in data
+    assert json.loads(data)["chapters"][0]["predictions"]["burst"]["predicted"] == "<!--<script>"
+
+
+def test_only_an_older_summary_is_replaced(tmp_path: Path) -> None:
+    shown = Summary(taken(tmp_path / "progress.json"))
+    shown.export(tmp_path / "ann.html")
+    shown.export(tmp_path / "ann.html", name="Ann")
+    assert summary.read(tmp_path / "ann.html")["name"] == "Ann"
+    for content in (b"<p>my thesis", b"\xff\xfe"):
+        (tmp_path / "thesis.html").write_bytes(content)
+        with pytest.raises(FileExistsError, match=r"thesis\.html holds something else"):
+            shown.export(tmp_path / "thesis.html")
+        assert (tmp_path / "thesis.html").read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ann.html", "progress.json", "thesis.html"]
+
+
+def test_a_verdict_shows_once_it_was_seen() -> None:
+    seen, other = [claim for claim in claims.load().values() if claim.chapter == "02"][:2]
+    progress = Progress(None)
+    progress.put(f"02/claim/{seen.id}", True)
+    shown = Beliefs(progress)
+    of = sum(claim.chapter == "02" for claim in claims.load().values())
+    assert shown.text.startswith(f"1 of {len(claims.load())} claims seen")
+    assert f"02 Workflow: 1 of {of}" in shown.text
+    page = "".join(shown.markup.itertext())
+    assert seen.fact in page
+    assert other.belief in page
+    assert other.fact not in page
+    assert page.count(NOT_SEEN) == len(claims.load()) - 1
 
 
 def test_every_chapter_is_on_the_map_once() -> None:
