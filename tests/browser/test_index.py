@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kafkalab.course import chapters
 
-from .driver import Browser, chromium
+from .driver import Browser
 from .looking import ARTIFACTS, BOTH, FAINT, barriers, errors, photograph
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.timeout(420)]
@@ -41,17 +42,21 @@ def test_the_index_shows_the_way_and_what_was_shown(browser: Browser, copy: Path
     assert browser.page.evaluate(FAINT) == []
     assert barriers(browser) == []
     assert browser.outside == []
-    look_at_the_file(copy / "kafkalab-summary.html", scheme)
+    look_at_the_file(browser, copy / "kafkalab-summary.html", scheme)
     browser.open(f"/lab/tree/{INDEX}")
     browser.page.get_by_role("link", name="02 Workflow").first.click()
     browser.page.get_by_role("tab", name=chapters.find("02").notebook).wait_for()
 
 
-def look_at_the_file(path: Path, scheme: str) -> None:
+def look_at_the_file(lab: Browser, path: Path, scheme: Any) -> None:
     """Open the exported file as a teacher does: by itself, without the lab."""
-    with chromium("file://", scheme) as opened:
-        opened.page.goto(path.as_uri())
-        opened.page.screenshot(path=ARTIFACTS / f"summary-{scheme}.png", full_page=True)
-        assert "02 Workflow" in opened.page.inner_text("body")
-        assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert opened.outside == []
+    chromium = lab.page.context.browser
+    assert chromium is not None
+    page = chromium.new_page(viewport={"width": 1000, "height": 900}, color_scheme=scheme)
+    alone = Browser(page, "file://")
+    page.goto(path.as_uri())
+    page.screenshot(path=ARTIFACTS / f"summary-{scheme}.png", full_page=True)
+    assert "02 Workflow" in page.inner_text("body")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert alone.outside == []
+    page.close()
