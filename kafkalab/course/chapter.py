@@ -40,12 +40,23 @@ class Chapter:
 
     def predict(self, name: str, question: str, options: Sequence[str]) -> None:
         """Ask before the experiment; the answer is kept under `name`."""
-        key = self._key("predict", name)
-        kept = self.progress.get(key)
+        kept = self.progress.get(self._key("predict", name))
         self._predictions[name] = Prediction(
-            name, question, options, kept=kept, on_answer=lambda answer: self.progress.put(key, answer)
+            name,
+            question,
+            options,
+            kept=kept,
+            on_answer=lambda answer: self._answered(name, question, answer),
         )
         display(self._predictions[name])
+
+    def _answered(self, name: str, question: str, answer: str) -> None:
+        seen = self.progress.get(self._key("happened", name)) is not None
+        if seen and self.progress.get(self._key("first", name)) is None:
+            # What is chosen after the experiment is no prediction: the one made before ("": none) counts.
+            self.progress.put(self._key("first", name), self.progress.get(self._key("predict", name)) or "")
+        self.progress.put(self._key("asked", name), question)
+        self.progress.put(self._key("predict", name), answer)
 
     def observe(self, name: str, *, correct: str, because: str) -> None:
         """Show, after the experiment, what happened beside what was predicted."""
@@ -107,34 +118,39 @@ def _step(word: str, entry: ChapterEntry | None) -> Node | None:
     return paragraph(word, _link(entry)) if entry else None
 
 
-def _link(entry: ChapterEntry) -> Node:
-    return tag("a", f"{entry.number} {entry.title}", href=entry.notebook)
+def _link(entry: ChapterEntry, *, short: bool = False) -> Node:
+    return tag("a", entry.number if short else f"{entry.number} {entry.title}", href=entry.notebook)
 
 
 class CourseMap(Shown):
-    """The table of chapters with what this learner has finished; `outline` adds the sections covered."""
+    """The table of chapters with what this learner has finished.
+
+    `outline` adds the sections that a chapter covers, and the chapters that it builds on.
+    """
 
     def __init__(self, progress: Progress | None = None, *, outline: bool = False) -> None:
         progress = progress or open_progress()
         rows = [(entry, _done(progress, entry)) for entry in (*chapters.CHAPTERS, *chapters.APPENDICES)]
-        names = ("Chapter", "Question", *(["Outline"] if outline else []), "Minutes", "Done")
+        names = ("Chapter", "Question", *(["Outline", "Builds on"] if outline else []), "Minutes", "Done")
         head = [_cell("th", name, scope="col") for name in names]
-        body = [
-            tag("tr", *(_cell("td", each) for each in _columns(entry, done, outline))) for entry, done in rows
-        ]
+        cells = [_columns(entry, done, outline) for entry, done in rows]
+        body = [tag("tr", *(_cell("td", *each) for each in row)) for row in cells]
         lines = [f"{entry.number} {entry.title}: {entry.question} {done}".rstrip() for entry, done in rows]
         table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body))
         super().__init__("\n".join(lines), table)
 
 
-def _columns(entry: ChapterEntry, done: str, outline: bool) -> list[Child]:
-    sections = [", ".join(entry.sections)] if outline else []
-    return [_link(entry), entry.question, *sections, str(entry.minutes), done]
+def _columns(entry: ChapterEntry, done: str, outline: bool) -> list[Sequence[Child]]:
+    links: list[Child] = []
+    for need in entry.needs:
+        links += [", ", _link(chapters.find(need), short=True)]
+    sections: list[Sequence[Child]] = [[", ".join(entry.sections)], links[1:]] if outline else []
+    return [[_link(entry)], [entry.question], *sections, [str(entry.minutes)], [done]]
 
 
 def _done(progress: Progress, entry: ChapterEntry) -> str:
     return "done" if progress.get(f"{entry.number}/done") else ""
 
 
-def _cell(name: str, content: Child, scope: str | None = None) -> Node:
-    return tag(name, content, scope=scope, style="text-align:left")
+def _cell(name: str, *content: Child, scope: str | None = None) -> Node:
+    return tag(name, *content, scope=scope, style="text-align:left")

@@ -1,4 +1,4 @@
-"""The table of chapters: number, file, title, minutes, question, sections of the outline.
+"""The table of chapters: number, file, title, minutes, question, sections of the outline, what it builds on.
 
 One row a chapter, in reading order. A chapter is listed once its notebook exists; everything that names
 chapters (cards, links, working copy, checks) reads this table.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ChapterEntry:
-    """One row: `minutes` is a newcomer's reading and doing time."""
+    """One row: `minutes` is a newcomer's reading and doing time, `needs` the numbers of what it builds on."""
 
     number: str
     slug: str
@@ -20,6 +20,7 @@ class ChapterEntry:
     minutes: int
     question: str
     sections: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     @property
     def notebook(self) -> str:
@@ -36,6 +37,7 @@ CHAPTERS = (
         30,
         "What is inside a producer, and what does each part do?",
         ("4.1",),
+        needs=("00",),
     ),
     ChapterEntry(
         "02",
@@ -44,8 +46,17 @@ CHAPTERS = (
         30,
         "Which way does a record take from send() to an acknowledgement?",
         ("4.2", "4.7"),
+        needs=("01",),
     ),
-    ChapterEntry("03", "acks", "Acks", 30, "What is an acknowledgement worth?", ("4.3.1", "4.8.2")),
+    ChapterEntry(
+        "03",
+        "acks",
+        "Acks",
+        30,
+        "What is an acknowledgement worth?",
+        ("4.3.1", "4.8.2"),
+        needs=("02",),
+    ),
     ChapterEntry(
         "04",
         "retries",
@@ -53,6 +64,7 @@ CHAPTERS = (
         30,
         "What does a producer do when the wrong answer comes, or none?",
         ("4.3.2",),
+        needs=("02", "03"),
     ),
     ChapterEntry(
         "05",
@@ -61,6 +73,7 @@ CHAPTERS = (
         30,
         "What is in a batch, when does it leave, and what if there is no room for the next one?",
         ("4.3.3", "4.3.4"),
+        needs=("02",),
     ),
     ChapterEntry(
         "06",
@@ -69,6 +82,7 @@ CHAPTERS = (
         30,
         "What does compression save, where, and what does it cost?",
         ("4.3.5",),
+        needs=("05",),
     ),
     ChapterEntry(
         "07",
@@ -77,6 +91,7 @@ CHAPTERS = (
         30,
         "At most, at least or exactly once: what is promised, and where does the promise end?",
         ("4.4",),
+        needs=("02", "03", "04"),
     ),
     ChapterEntry(
         "08",
@@ -85,6 +100,7 @@ CHAPTERS = (
         30,
         "How does a broker recognise a record that it has already, and when does it not?",
         ("4.5", "4.8.3"),
+        needs=("07",),
     ),
     ChapterEntry(
         "09",
@@ -93,6 +109,7 @@ CHAPTERS = (
         30,
         "Which settings make a producer safe, and what do all of them leave open?",
         ("4.6",),
+        needs=("03", "04", "08"),
     ),
     ChapterEntry(
         "10",
@@ -101,6 +118,7 @@ CHAPTERS = (
         30,
         "How do records of several partitions become one, and what does that cost?",
         ("4.4.3", "4.8.3"),
+        needs=("07",),
     ),
     ChapterEntry(
         "11",
@@ -109,6 +127,7 @@ CHAPTERS = (
         30,
         "Which setting makes a producer faster, and what does it take in return?",
         ("4.8",),
+        needs=("05", "06"),
     ),
     ChapterEntry(
         "12",
@@ -116,6 +135,7 @@ CHAPTERS = (
         "The storm",
         30,
         "Does your producer bring every record through a storm: once, in order, and in time?",
+        needs=("08", "10"),
     ),
 )
 

@@ -51,6 +51,24 @@ def test_prediction_is_kept_and_shown_beside_what_happened(lab: Chapter, shown: 
     assert lab.progress.get("01/predict/who") == "broker 2"
 
 
+def test_what_is_chosen_after_the_experiment_is_no_prediction(lab: Chapter, shown: list[Any]) -> None:
+    for name in ("before", "after"):
+        lab.predict(name, "Who leads?", ["broker 1", "broker 2"])
+    before, after = shown
+    before.answer = 1
+    assert lab.progress.get("01/first/before") is None
+    for name in ("before", "after"):
+        lab.observe(name, correct="broker 1", because="It is the first replica.")
+    for each in (before, after):
+        each.answer = 0
+    assert lab.progress.under("01/first") == {"before": "broker 2", "after": ""}
+    before.answer = 1
+    before.answer = 0
+    assert lab.progress.get("01/first/before") == "broker 2"
+    assert lab.progress.get("01/predict/before") == "broker 1"
+    assert lab.progress.get("01/asked/after") == "Who leads?"
+
+
 def test_a_kept_prediction_comes_back_in_the_next_session(lab: Chapter, shown: list[Any]) -> None:
     for answer in (1, -1):
         lab.predict("who", "Who leads?", ["broker 1", "broker 2"])
@@ -127,6 +145,7 @@ def test_the_map_can_name_the_sections_of_the_outline(progress: Progress) -> Non
         "Chapter",
         "Question",
         "Outline",
+        "Builds on",
         "Minutes",
         "Done",
     ]
