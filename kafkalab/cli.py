@@ -54,7 +54,7 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 def lab(
     context: typer.Context,
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="The working copy (default: ./work)")
+        Path | None, typer.Option("--dir", help="The working copy (default: ./work).")
     ] = None,
 ) -> None:
     """Open JupyterLab on the course, with a real cluster under it. Other options go to JupyterLab."""
@@ -187,36 +187,44 @@ def campaign(  # noqa: PLR0913 - one parameter per option
 def new(
     directory: Annotated[Path, typer.Argument(help="Where your copy of the course goes.")],
     *,
-    without_solutions: Annotated[
-        bool,
+    solutions: Annotated[
+        bool | None,
         typer.Option(
-            "--without-solutions",
-            help="For a class: exercise.solution() shows nothing there. (Who looks into the installed "
-            "package finds them all the same.)",
+            "--with-solutions/--without-solutions",
+            help="Without, for a class: exercise.solution() says that the teacher holds them; hints stay. "
+            "(Who looks into the installed package finds them.) Default: with, or as the copy was.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
 ) -> None:
     """Write your own copy of the course; what is there already stays."""
     from kafkalab.course import workcopy  # noqa: PLC0415
 
-    for line in workcopy.update(directory, solutions=not without_solutions).lines():
+    for line in workcopy.update(directory, solutions=solutions).lines():
         typer.echo(line)
 
 
 @app.command()
 def progress(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files that learners handed in: tell of them, not of you.")
+    ] = None,
+    *,
     export: Annotated[
         Path | None, typer.Option(help="Write it to this .html file, to print or to hand in.")
     ] = None,
     name: Annotated[str, typer.Option(help="Yours, for the file.")] = "",
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="The working copy (default: this one, or ./work)")
+        Path | None, typer.Option("--dir", help="The working copy (default: this one, or ./work).")
     ] = None,
 ) -> None:
-    """Tell what you have shown so far: predictions, claims, exercises."""
-    from kafkalab.course import summary  # noqa: PLC0415
+    """Tell what you have shown so far: predictions, claims, exercises; or, of FILES, what a class has."""
+    from kafkalab.course import certificate, summary  # noqa: PLC0415
 
     try:
+        if files:
+            typer.echo(certificate.collected(*files).text)
+            return
         told = summary.Summary(summary.progress_of(directory))
         typer.echo(told.text)
         if export is not None:

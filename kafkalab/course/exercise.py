@@ -79,7 +79,7 @@ class Exercise:
 
 
 RAISED = "Your code, or what it led to, raised"
-WITHHELD = "This copy of the course shows no solutions: ask who gave it to you. The two hints are there."
+WITHHELD = "Your teacher holds the solutions: this copy of the course shows none. Both hints are there."
 NOT_ATTEMPTED = Result("not attempted", "Replace the ... in the cell above, run it, then check again.")
 
 

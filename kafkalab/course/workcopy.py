@@ -18,7 +18,7 @@ import platformdirs
 from kafkalab.course import normalise
 from kafkalab.course.progress import MARKER, NO_SOLUTIONS
 
-WITHHELD = "exercise.solution() shows nothing in this copy."
+WITHHELD = "exercise.solution() shows nothing in this copy: the teacher holds the solutions. Hints stay."
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -74,19 +74,22 @@ def default_target() -> Path:
     return root / "work" if root else platformdirs.user_data_path("kafkalab") / "course"
 
 
-def update(target: Path, origin: Path | None = None, *, solutions: bool = True) -> Report:
+def update(target: Path, origin: Path | None = None, *, solutions: bool | None = None) -> Report:
     """Make or update the working copy at `target` from `origin` (the installed course).
 
-    One that was made without `solutions` stays so, whoever updates it.
+    `solutions` tells whether the copy shows them; None: as it was, and a new one does.
     """
     if target.exists() and not target.is_dir():
         raise NotADirectoryError(f"{target} is a file; give a directory for the working copy.")
     origin = origin or source()
     (target / MARKER).mkdir(parents=True, exist_ok=True)
-    if not solutions:
-        _write(target / MARKER / NO_SOLUTIONS, WITHHELD + "\n")
+    marker = target / MARKER / NO_SOLUTIONS
+    if solutions is False:
+        _write(marker, WITHHELD + "\n")
+    elif solutions:
+        marker.unlink(missing_ok=True)
     manifest = _manifest(target)
-    report = Report(target, solutions=not (target / MARKER / NO_SOLUTIONS).exists())
+    report = Report(target, solutions=not marker.exists())
     for path in sorted(origin.glob("*.ipynb")):
         _offer(path, target, manifest, report)
     _write(target / MARKER / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))

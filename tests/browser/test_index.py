@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from kafkalab.course import chapters
 
@@ -44,7 +45,9 @@ def test_the_index_shows_the_way_and_what_was_shown(browser: Browser, copy: Path
     assert browser.outside == []
     look_at_the_file(browser, copy / "kafkalab-summary.html", scheme)
     browser.open(f"/lab/tree/{INDEX}")
-    browser.page.get_by_role("link", name="02 Workflow").first.click()
+    link = browser.page.get_by_role("link", name="02 Workflow").first
+    link.focus()
+    link.press("Enter")
     browser.page.get_by_role("tab", name=chapters.find("02").notebook).wait_for()
 
 
@@ -58,5 +61,6 @@ def look_at_the_file(lab: Browser, path: Path, scheme: Any) -> None:
     page.screenshot(path=ARTIFACTS / f"summary-{scheme}.png", full_page=True)
     assert "02 Workflow" in page.inner_text("body")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert [rule["id"] for rule in Axe().run(page).response["violations"]] == []
     assert alone.outside == []
     page.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,13 @@ def test_an_error_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, c
     assert "kafkalab: There is no chapter '99'; chapters are 00" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "command", ["lab", "up", "down", "status", "doctor", "run", "bench", "new", "progress"]
-)
-def test_every_command_has_a_help(command: str) -> None:
+COMMANDS = [each.name or each.callback.__name__ for each in cli.app.registered_commands if each.callback]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_and_is_named_on_top(command: str) -> None:
     assert invoke(command, "--help").exit_code == 0
+    assert re.search(rf"\b{command}\b", (cli.__doc__ or "").splitlines()[0])
 
 
 def test_new_without_solutions_says_so(tmp_path: Path) -> None:
@@ -105,6 +108,7 @@ def test_new_without_solutions_says_so(tmp_path: Path) -> None:
     assert "exercise.solution() shows nothing in this copy" in result.output
     assert "shows nothing in this copy" in invoke("new", str(tmp_path / "mine")).output
     assert "shows nothing" not in invoke("new", str(tmp_path / "other")).output
+    assert "shows nothing" not in invoke("new", str(tmp_path / "mine"), "--with-solutions").output
 
 
 def test_progress_tells_and_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,3 +136,18 @@ def test_progress_of_a_directory_that_is_no_copy_is_refused(tmp_path: Path) -> N
     result = invoke("progress", "--dir", str(tmp_path))
     assert result.exit_code == 1
     assert f"{tmp_path} is no working copy" in result.output
+
+
+def test_progress_tells_of_files_that_were_handed_in(tmp_path: Path) -> None:
+    invoke("new", str(tmp_path / "mine"))
+    (tmp_path / "mine" / ".kafkalab" / "progress.json").write_text('{"02/done": true}')
+    pages = [str(tmp_path / f"{name}.html") for name in ("ann", "bob")]
+    for page in pages:
+        invoke("progress", "--dir", str(tmp_path / "mine"), "--export", page, "--name", Path(page).stem)
+    told = invoke("progress", *pages)
+    assert told.exit_code == 0
+    assert [line.split()[:2] for line in told.output.splitlines()[2:]] == [["ann", "1"], ["bob", "1"]]
+    for wrong in ("nobody.html", "mine/00_start_here.ipynb"):
+        refused = invoke("progress", str(tmp_path / wrong))
+        assert refused.exit_code == 1
+        assert f"kafkalab: There is no file {tmp_path}" in refused.output or "is no summary" in refused.output
