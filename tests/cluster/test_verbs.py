@@ -141,6 +141,7 @@ def test_two_of_three_brokers_killed_leave_one_that_works(cluster):
     cluster.kill(2)
     assert cluster.wait_isr("verbs-two", 0, ids=[3]) == [3]
     send(cluster, "verbs-two", [b"alone"], acks=1, enable_idempotence=False)
+    wait_until("nobody else is asked", lambda: cluster.offsets("verbs-two", 0).high_watermark == 1)
     assert [record.value for record in cluster.read("verbs-two")] == [b"alone"]
 
 

@@ -61,7 +61,7 @@ def test_memory_runs_out_and_comes_back_in_full(both, cluster, proxy, make_topic
 
 
 def test_memory_of_failed_records_comes_back(both, cluster, proxy, make_topic):
-    settings = {"buffer.memory": 4 * 16_384, "request.timeout.ms": 500, "delivery.timeout.ms": 1000}
+    settings = {"buffer.memory": 4 * 16_384, "request.timeout.ms": 1500, "delivery.timeout.ms": 3000}
     for side in both:
         topic = make_topic(cluster, side.name)
         producer = opened(side, proxy, topic, **settings)
