@@ -44,7 +44,6 @@ def test_the_index_shows_the_way_and_what_was_shown(browser: Browser, copy: Path
     assert barriers(browser) == []
     assert browser.outside == []
     look_at_the_file(browser, copy / "kafkalab-summary.html", scheme)
-    browser.open(f"/lab/tree/{INDEX}")
     link = browser.page.get_by_role("link", name="02 Workflow").first
     link.focus()
     link.press("Enter")
