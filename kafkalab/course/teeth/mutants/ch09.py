@@ -182,12 +182,6 @@ def waiters_take_theirs_along() -> None:
 
 
 @mutant("patience", killer="4.6.2-slow-network")
-def endless_patience() -> None:
-    """The setting delivery_timeout_ms is ignored."""
-    around(Sender, "_expire", lambda original, self, now: setattr(self, "_next_expiry", now + 1))
-
-
-@mutant("patience", killer="4.6.2-slow-network")
 def no_patience() -> None:
     """A record is given up after one second, whatever is set."""
 
