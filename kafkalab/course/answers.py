@@ -1,7 +1,7 @@
 """A learner's own answers: kept when their check passes, so that a later chapter can use them.
 
-    answers.keep(progress, exercise, answer)     # what could not be kept, or None
-    answers.load(progress, exercise)             # Kept(answer, trouble)
+    answers.keep(progress, chapter, name, answer)     # why it could not be kept, or None
+    answers.load(progress, chapter, name)             # Kept(answer, trouble)
 
 An answer is a class typed into a notebook cell. What is kept is the text that makes it again: the class, the
 functions and classes of the same notebook that it uses, imports, and names that stand for plain values. It
@@ -23,15 +23,13 @@ import contextlib
 import importlib.util
 import inspect
 import linecache
-import os
 import sys
-import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from kafkalab.course import cells
-from kafkalab.course.progress import Progress
+from kafkalab.course.progress import Progress, replace_text
 
 ANSWER = "ANSWER"
 
@@ -97,12 +95,9 @@ def _write(path: Path, text: str) -> None:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".answer-", suffix=".py")
-    os.close(handle)
-    Path(name).write_text(text, encoding="utf-8", newline="\n")
     if path.is_file():
-        path.replace(path.with_name(f"{path.stem}_before.py"))
-    Path(name).replace(path)
+        replace_text(path.with_name(f"{path.stem}_before.py"), path.read_text(encoding="utf-8"))
+    replace_text(path, text)
 
 
 # --- the text that makes an answer again ----------------------------------------------------------

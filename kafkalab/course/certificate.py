@@ -20,7 +20,7 @@ from kafkalab.course import claims
 from kafkalab.course.cards import Shown
 from kafkalab.course.markup import Child, Node, extend, html, tag
 from kafkalab.course.views.style import COLOURS
-from kafkalab.course.weather import table
+from kafkalab.course.views.tables import table
 
 FORMAT, VERSION = "kafkalab-summary", 1
 HEAD = ("Name", "Chapters", "Claims", "Exercises", "Predictions right", "Made on", "Course", "File")

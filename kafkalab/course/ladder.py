@@ -28,7 +28,7 @@ from kafkalab.course.exercises.ch05_linger_rule import RuledAccumulator
 from kafkalab.course.exercises.ch08_numbering import Numbered
 from kafkalab.course.markup import html
 from kafkalab.course.progress import Progress
-from kafkalab.course.weather import table
+from kafkalab.course.views.tables import table
 from kafkalab.faults import FaultProxy
 from kafkalab.producer import Producer, ProducerBatch
 from kafkalab.producer.idempotence import Idempotence

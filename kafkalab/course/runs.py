@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from kafkalab.course.cards import Shown
 from kafkalab.course.markup import html
-from kafkalab.course.weather import table
+from kafkalab.course.views.tables import table
 from kafkalab.faults import Audit
 
 DAMAGE = ("lost", "duplicated", "reordered", "scattered", "given up")

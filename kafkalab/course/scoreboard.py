@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +28,11 @@ import kafkalab
 from kafkalab.course import exercise
 from kafkalab.course.cards import Shown, display
 from kafkalab.course.markup import html
-from kafkalab.course.progress import Progress
+from kafkalab.course.progress import Progress, replace_text
 from kafkalab.course.runs import DAMAGE, Run
 from kafkalab.course.storm import storm
-from kafkalab.course.weather import forecast, table
+from kafkalab.course.views.tables import table
+from kafkalab.course.weather import forecast
 
 FORMAT, VERSION = "kafkalab-scoreboard", 1
 REFERENCE = "defaults"
@@ -181,10 +180,7 @@ def _each_once(rows: Iterable[Row]) -> list[Row]:
 def _write(path: Path, rows: Iterable[Row]) -> None:
     content = {"format": FORMAT, "version": VERSION, "rows": [dataclasses.asdict(row) for row in rows]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".scoreboard-", suffix=".json")
-    os.close(handle)
-    Path(name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
-    Path(name).replace(path)
+    replace_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _read(path: Path) -> list[Row]:

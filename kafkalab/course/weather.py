@@ -11,13 +11,13 @@ Leaves out: how it is brought about (storm.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from kafkalab.course.cards import Shown
-from kafkalab.course.markup import Child, Node, html, tag
+from kafkalab.course.markup import html
+from kafkalab.course.views.tables import table
 from kafkalab.faults.campaign.schedule import ERRORS, Fault
 
 KEYS = (b"ann", b"finn", b"gita", b"jon", b"bob", b"vip-eve")
@@ -108,23 +108,3 @@ def forecast(seed: int) -> Forecast:
 
 def _one_by_one(name: str, chapter: str, fault: Fault) -> Scene:
     return Scene(name, 5, chapter, (fault,), one_by_one=True)
-
-
-def table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Shown:
-    """Return a titled table; its text has the same columns."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (head, *rows)
-    ]
-    body = tag(
-        "table",
-        tag("thead", tag("tr", *(_cell("th", name, scope="col") for name in head))),
-        tag("tbody", *(tag("tr", *(_cell("td", cell) for cell in row)) for row in rows)),
-    )
-    caption = tag("p", tag("strong", title), style="margin:4px 0")
-    return Shown("\n".join([title, *lines]), tag("div", caption, body))
-
-
-def _cell(name: str, content: Child, scope: str | None = None) -> Node:
-    return tag(name, content, scope=scope, style="text-align:left")
