@@ -52,6 +52,17 @@ topic = lab.topic("live-cluster", partitions=2, assignment=[[1, 2], [2, 3]])
 cluster_view(lab.cluster, topic)
 """.strip()
 
+FRONTIER = """
+from kafkalab.course import frontier_view
+from kafkalab.course.measure import Point
+def measure(batch_size, linger_ms, **others):
+    if linger_ms == 100:
+        raise RuntimeError("no broker answers")
+    return Point(batch_size, linger_ms, "3 requests")
+points = {"as it comes": Point(5000, 80), "one in flight": Point(1000, 81)}
+frontier_view(points, measure=measure)
+""".strip()
+
 REFUSING = """
 from kafkalab import Cluster
 from kafkalab.cluster.errors import NodeStateError
@@ -133,6 +144,23 @@ def charts_say_what_was_measured(browser: Browser, scheme: str) -> None:
     shown.locator("[data-part]").first.hover()
     expect(says(shown)).to_have_text("acks=all, 1,000: 4 (3 to 6)")
     portrait(browser, shown, "lines", scheme)
+
+
+@BOTH
+def test_a_click_measures_and_adds_the_point(browser: Browser, copy: Path, scheme: str) -> None:
+    run(browser, copy, [FRONTIER])
+    shown = view(browser, 0)
+    expect(shown.locator("svg")).to_contain_text("5,000 records/s, 80 ms, frontier")
+    shown.get_by_role("slider", name="batch_size").press("ArrowRight")
+    button = shown.get_by_role("button", name="Measure")
+    button.click()
+    expect(says(shown)).to_have_text("65536, 5, none, all, 5: 65,536 records/s, 5 ms. 3 requests")
+    expect(shown.locator("svg")).to_contain_text("65,536 records/s, 5 ms, frontier")
+    portrait(browser, shown, "frontier", scheme)
+    shown.get_by_role("slider", name="linger_ms").press("End")
+    button.click()
+    expect(says(shown)).to_have_text("RuntimeError: no broker answers")
+    is_well(browser)
 
 
 @BOTH
