@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Test processes, each with a cluster of its own (about 700 MB); most tests wait for a broker, not for a core.
-# The browser has the machine to itself: containers that come and go are a change of network to it, and it drops
-# its connections.
+# Then, one by one, what wants the machine to itself: tests that compare times, and the browser: containers that
+# come and go are a change of network to it, and it drops its connections.
 WORKERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test check notebooks pictures docs teeth bench campaign recipes soak leaks clean
+.PHONY: help install lab test check notebooks pictures docs teeth bench slow campaign recipes soak leaks clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,8 +33,8 @@ lab: $(VENV)/.lab ## Open JupyterLab on chapter 00 with a real cluster under it
 	@$(BIN)/kafkalab lab
 
 test: install ## Prove everything: units, cluster, notebooks, browser
-	$(BIN)/python -m pytest -m "not slow and not browser" -n $(WORKERS) --dist loadfile
-	$(BIN)/python -m pytest -m "not slow and browser"
+	$(BIN)/python -m pytest -m "not slow and not alone and not browser" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and (alone or browser)"
 
 check: install ## Lint, types, import contract, notebook hygiene
 	$(BIN)/ruff check .
@@ -61,6 +61,10 @@ bench: install ## Measure: start-up of the cluster, the producer beside its peer
 	$(BIN)/kafkalab bench start
 	$(BIN)/kafkalab bench producers
 	$(BIN)/kafkalab bench profile
+
+slow: install ## What takes too long for `make test`: every wrong answer, every chapter to the byte and in Chromium
+	$(BIN)/python -m pytest -m "slow and not browser" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "slow and browser"
 
 campaign: install ## Twenty storms of faults over the producer; without idempotence they must do damage
 	$(BIN)/kafkalab campaign --seeds 20

@@ -14,6 +14,8 @@ from secured import SecuredBroker, secured_broker
 
 from kafkalab.cluster import CLUSTER_VARIABLE, Cluster
 
+TIMED_NOTEBOOKS = ("11_optimization.ipynb",)
+
 
 class SharedCluster:
     """A pytest plugin, so that it sees notebooks outside this directory too."""
@@ -59,6 +61,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["KAFKALAB_PROGRESS"] = "off"
     config.stash[SHARED] = SharedCluster()
     config.pluginmanager.register(config.stash[SHARED], "kafkalab-shared-cluster")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in TIMED_NOTEBOOKS:
+            item.add_marker("alone")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

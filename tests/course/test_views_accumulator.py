@@ -103,6 +103,7 @@ def test_a_trace_that_knows_nothing_is_an_error() -> None:
         accumulator_view(Trace())
 
 
+@pytest.mark.alone
 def test_a_thousand_events_are_quick_small_and_the_same() -> None:
     trace = Trace()
     trace("memory", total=33_000_000)

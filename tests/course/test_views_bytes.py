@@ -188,6 +188,7 @@ def test_compressed_records_are_masked_whatever_their_size(codec: str) -> None:
     assert_tiled(one)
 
 
+@pytest.mark.alone
 def test_a_thousand_records_are_drawn_quickly_and_stored_small() -> None:
     raw = batch(simple(1_000, value=b"x" * 100))
     began = time.perf_counter()

@@ -115,6 +115,7 @@ def test_series_differ_without_colour() -> None:
     assert len(shapes) == 5
 
 
+@pytest.mark.alone
 def test_a_thousand_points_are_quick_small_and_the_same() -> None:
     x = list(range(1000))
     series: dict[str, list[bars.Value]] = {"saw": [n % 100 / 3 for n in x], "line": list(x)}

@@ -202,6 +202,7 @@ def test_texts_stay_inside_their_boxes() -> None:
         assert right <= WIDTH
 
 
+@pytest.mark.alone
 def test_a_thousand_records_are_quick_small_and_the_same() -> None:
     cluster = Logged(plain(1000), Offsets(0, 1000, 1000, 1000))
     started = time.perf_counter()

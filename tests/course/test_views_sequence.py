@@ -196,6 +196,7 @@ def test_a_long_recording_keeps_its_ends_and_what_went_wrong() -> None:
     assert sum(isinstance(row, Message) and row.lost for row in rows) == 1
 
 
+@pytest.mark.alone
 def test_a_thousand_messages_are_drawn_quickly_and_stored_small() -> None:
     wire = Wire()
     for number in range(500):

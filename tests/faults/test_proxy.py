@@ -178,6 +178,7 @@ def test_after_next_lets_the_next_request_pass_first(broker, proxy, peer):
     assert len(broker.seen) == 1
 
 
+@pytest.mark.alone
 def test_after_next_gives_up_when_no_next_comes(proxy, peer):
     proxy.answer_with("Produce", 19, after_next=True)
     started = time.monotonic()
@@ -207,6 +208,7 @@ def test_a_held_request_does_not_reach_the_broker(broker, proxy, peer):
     assert peer.receive()[0] == 0
 
 
+@pytest.mark.alone
 def test_a_delay_is_latency_not_a_queue(proxy, peer):
     """Three requests at once, each 0.3 s late: all are there after 0.3 s, not after 0.9 s."""
     proxy.delay(seconds=0.3, times=None)
@@ -217,6 +219,7 @@ def test_a_delay_is_latency_not_a_queue(proxy, peer):
     assert 0.3 <= time.monotonic() - started < 0.7
 
 
+@pytest.mark.alone
 def test_a_throttle_slows_down_and_ends(proxy, peer):
     slow = proxy.throttle(200_000)
     started = time.monotonic()

@@ -31,10 +31,15 @@ def on_the_wire(side, cluster, work, **settings):
         return proxy.recorder.find(api="Produce", direction="request")
 
 
+def produce_requests(frames):
+    return sum(frame.api == "Produce" and frame.direction == "request" for frame in frames)
+
+
 def records(requests):
     return [sum(batch.records for batch in each.partitions) for each in requests]
 
 
+@pytest.mark.alone
 def test_records_within_the_linger_share_a_request(both, cluster, make_topic):
     topic = make_topic(cluster, "")
 
@@ -51,6 +56,7 @@ def test_records_within_the_linger_share_a_request(both, cluster, make_topic):
         assert len(on_the_wire(side, cluster, drip, **{"linger.ms": 0})) >= 5, side.name
 
 
+@pytest.mark.alone
 def test_lingering_saves_requests_and_may_save_time(both, cluster, make_topic):
     """A lone record pays for the linger; over a narrow line, many pay more without it."""
     topic = make_topic(cluster, "")
@@ -66,7 +72,7 @@ def test_lingering_saves_requests_and_may_save_time(both, cluster, make_topic):
                 producer.send(topic, Record(b"alone", None, 0))
                 producer.outcomes()
                 alone = time.monotonic() - began
-                assert linger == 0 or alone >= 0.1
+                assert linger == 0 or alone > 0.09
                 proxy.throttle(15_000)
                 began = time.monotonic()
                 for _ in range(150):
@@ -80,6 +86,7 @@ def test_lingering_saves_requests_and_may_save_time(both, cluster, make_topic):
         assert seconds[0] > seconds[100], side.name
 
 
+@pytest.mark.alone
 def test_linger_joins_sparse_records_and_leaves_full_batches_alone(both, cluster, make_topic):
     topic = make_topic(cluster, "")
 
@@ -110,14 +117,17 @@ def test_five_requests_are_under_way(both, cluster, make_topic):
             producer.send(topic, Record(b"warm up", None, 0))
             producer.outcomes()
             before = len(proxy.frames)
-            proxy.delay("Produce", 0.2, times=None)
-            for _ in range(12):
-                producer.send(topic, Record(b"v", None, 0))
+            held = proxy.hold("Produce", times=None)
+            # So large, because the smallest batch of Java has room for three records of one byte.
+            producer.send(topic, *[Record(b"v" * 100, None, 0)] * 12)
+            proxy.recorder.wait(lambda it, old=before: produce_requests(it.frames[old:]) == 5)
+            time.sleep(0.3)  # a sixth would come at once
+            held.release()
             producer.outcomes()
             producer.call("close")
             frames = [frame for frame in proxy.frames[before:] if frame.api == "Produce"]
         under_way = itertools.accumulate(1 if frame.direction == "request" else -1 for frame in frames)
-        assert max(under_way) == 5, side.name
+        assert (produce_requests(frames), max(under_way)) == (12, 5), side.name
 
 
 def test_twice_the_memory_takes_twice_the_records_in_a_pause(both, cluster, make_topic):
@@ -168,6 +178,7 @@ def test_a_record_larger_than_batch_size_goes_alone(both, cluster, make_topic):
         assert records(requests) == [2, 1, 1], side.name
 
 
+@pytest.mark.alone
 def test_one_pool_for_all_partitions(both, cluster, make_topic):
     """Six batches of a silent broker's partition use up the pool; a healthy broker's record is refused."""
     topic = make_topic(cluster, "", **LEADERS)
@@ -181,7 +192,7 @@ def test_one_pool_for_all_partitions(both, cluster, make_topic):
             assert producer.done() == [False] * 96, side.name
             began = time.monotonic()
             producer.send(topic, Record(b"just one", None, 1))
-            assert 1 <= time.monotonic() - began < 3, side.name
+            assert 0.99 < time.monotonic() - began < 3, side.name
             proxy.release()
             *queue, neighbour = producer.outcomes()
             assert [each.error for each in queue] == [None] * 96, side.name
@@ -193,6 +204,7 @@ def test_one_pool_for_all_partitions(both, cluster, make_topic):
             producer.call("close")
 
 
+@pytest.mark.alone
 def test_metadata_and_memory_share_max_block_ms(both, cluster, make_topic):
     full, late = make_topic(cluster, "full", assignment=[[1, 2, 3]]), make_topic(cluster, "late")
     settings = {"buffer.memory": 20_000, "max.block.ms": 1500, **LONG}
@@ -204,7 +216,8 @@ def test_metadata_and_memory_share_max_block_ms(both, cluster, make_topic):
             proxy.delay("Metadata", 1.2)
             began = time.monotonic()
             producer.send(late, Record(b"v", None, 0))
-            assert 1.5 <= time.monotonic() - began < 2.6, side.name
+            seconds = time.monotonic() - began
+            assert 1.49 < seconds < 2.6, (side.name, seconds)  # Java counts whole milliseconds
             held.cancel()
             proxy.release()
             producer.call("flush")
@@ -214,6 +227,7 @@ def test_metadata_and_memory_share_max_block_ms(both, cluster, make_topic):
             producer.call("close")
 
 
+@pytest.mark.alone
 def test_who_waits_for_memory_ends_the_linger(both, cluster, make_topic):
     """Room for two batches, three partitions, ten seconds to linger: the third record waits for less."""
     topic = make_topic(cluster, "", assignment=[[1, 2, 3]] * 3)

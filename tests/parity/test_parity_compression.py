@@ -166,6 +166,7 @@ def test_the_first_batches_take_no_more_records_than_without_compression(both, c
             assert counts["gzip", True][0] == first
 
 
+@pytest.mark.alone
 def test_compression_is_sooner_where_the_line_is_the_bottleneck(both, cluster, make_topic):
     topic = make_topic(cluster, "")
     for side in both:

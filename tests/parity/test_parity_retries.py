@@ -57,6 +57,7 @@ def test_a_refused_record_and_the_next_one(both, cluster, proxy, make_topic, set
         assert [record.value for record in cluster.read(topic)][1:] == stored, side.name
 
 
+@pytest.mark.alone
 def test_one_in_flight_waits_for_every_answer(both, cluster, proxy, make_topic):
     for side in both:
         seconds = []

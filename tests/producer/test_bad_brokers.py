@@ -111,6 +111,7 @@ def test_a_listening_socket_that_never_accepts_is_given_up_too(broker):
             producer.send("t", b"x").result(10)
 
 
+@pytest.mark.alone
 def test_a_dead_address_first_costs_no_waiting(broker):
     with socket.socket() as dead:
         dead.bind(("127.0.0.1", 0))  # bound but not listening: refused
@@ -147,6 +148,7 @@ def test_a_silent_leader_is_tried_again_on_a_new_connection_after_request_timeou
     assert others == [first, first]
 
 
+@pytest.mark.alone
 def test_delivery_timeout_comes_at_its_time(broker):
     broker.answer[PRODUCE] = lambda *_: None
     with Producer(

@@ -48,6 +48,7 @@ def test_more_than_all_is_refused_at_once():
         BufferPool(100).reserve(101, soon())
 
 
+@pytest.mark.alone
 def test_it_gives_up_at_the_deadline_and_takes_nothing():
     pool = BufferPool(100)
     pool.reserve(90, soon())

@@ -309,6 +309,7 @@ def test_a_file_without_certificates_is_refused_at_once(tmp_path):
         Producer(security_protocol="SSL", ssl_cafile=tmp_path / "empty.pem")
 
 
+@pytest.mark.alone
 def test_a_throttled_connection_is_left_alone_as_long_as_the_broker_says():
     with FakeBroker() as broker:
         broker.answer[METADATA] = lambda *_: MetadataResponse(brokers=[], topics=[], throttle_time_ms=200)
@@ -323,6 +324,7 @@ def test_a_throttled_connection_is_left_alone_as_long_as_the_broker_says():
         client.close()
 
 
+@pytest.mark.alone
 def test_a_name_that_takes_long_to_look_up_stops_nobody(monkeypatch):
     found = threading.Event()
     look_up = connection.socket.getaddrinfo

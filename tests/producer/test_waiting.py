@@ -19,6 +19,7 @@ def broker():
         yield made
 
 
+@pytest.mark.alone
 def test_max_block_ms_is_one_deadline_for_metadata_and_memory_together(broker):
     """Metadata takes 0.9 of 1.0 seconds, so 0.1 are left to wait for memory.
 
@@ -123,6 +124,7 @@ def test_however_slow_the_broker_no_more_than_buffer_memory_is_waiting(broker):
     assert 8000 < max(peak) <= 10_000
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("asleep_for", ["nothing to do", "another batch that lingers longer"])
 def test_a_batch_that_lingers_wakes_a_thread_that_wanted_to_sleep_longer(broker, asleep_for):
     with Producer(bootstrap_servers=broker.address, linger_ms=150, metadata_max_age_ms=300_000) as producer:
@@ -139,6 +141,7 @@ def test_a_batch_that_lingers_wakes_a_thread_that_wanted_to_sleep_longer(broker,
         assert 0.15 <= time.monotonic() - started < 1.2
 
 
+@pytest.mark.alone
 def test_lingering_is_over_after_linger_ms_again_and_again(broker):
     """Each time the thread has gone back to sleep, for hours if nobody wakes it."""
     with Producer(bootstrap_servers=broker.address, linger_ms=10) as producer:
