@@ -58,12 +58,21 @@ class Chapter:
         self.progress.put(self._key("asked", name), question)
         self.progress.put(self._key("predict", name), answer)
 
-    def observe(self, name: str, *, correct: str, because: str) -> None:
-        """Show, after the experiment, what happened beside what was predicted."""
+    def observe(self, name: str, *, correct: str, because: str, shown: object = True) -> None:
+        """Show, after the experiment, what happened beside what was predicted.
+
+        `shown` is whether the experiment says so: AssertionError if not. A `correct` that is computed from
+        what happened needs none.
+        """
         if name not in self._predictions:
             raise LookupError(
                 f"There is no prediction {name!r} yet (known: {', '.join(self._predictions) or 'none'}). "
                 f'Run the cell with lab.predict("{name}", ...) first.'
+            )
+        if not shown:
+            raise AssertionError(
+                f"Prediction {name!r}: {correct!r} is what this experiment shows, but not in this run. "
+                "Run the cells since the prediction again; if it stays so, tell whoever runs this course."
             )
         display(outcome(self._predictions[name], correct, because))
         self.progress.put(self._key("happened", name), correct)
@@ -83,13 +92,12 @@ class Chapter:
         return exercise.Sitting(exercise.find(self.entry.number, name), self.cluster, self.progress)
 
     def done(self) -> None:
-        """Mark the chapter as finished and point at the next one."""
+        """Mark the chapter as finished and point at the next one, behind the last one at the index."""
         self.progress.put(self._key("done"), True)
-        _, after = chapters.neighbours(self.entry)
+        after = chapters.neighbours(self.entry)[1] or chapters.find("A0")
         title = f"Chapter {self.entry.number} done"
-        onward = ("Next: ", _link(after)) if after else ("That was the last chapter so far.",)
-        words = f"Next: {after.number} {after.title}" if after else onward[0]
-        display(card("chapter", title, paragraph(*onward), text=f"{title}. {words}"))
+        text = f"{title}. Next: {after.number} {after.title}"
+        display(card("chapter", title, paragraph("Next: ", _link(after)), text=text))
 
     def _key(self, *parts: str) -> str:
         return "/".join((self.entry.number, *parts))

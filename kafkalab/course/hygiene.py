@@ -136,18 +136,42 @@ def topics_unique(notebooks: Mapping[Path, Any]) -> Iterator[str]:
 
 def topics_made(source: str) -> list[str]:
     """Return the literal topic names that a cell creates."""
+    literals = [call.args[0] for call in _calls(source, {"topic", "create_topic", "recreate_topic"})]
+    return [node.value for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def observations_shown(notebooks: Mapping[Path, Any]) -> Iterator[str]:
+    """Check that what a chapter says has happened comes from the experiment, not from the author."""
+    for path, notebook in notebooks.items():
+        for number, cell in enumerate(code_cells(notebook), start=1):
+            for name in told_not_shown(cell.source) if path.name[:2].isdigit() else ():
+                yield (
+                    f"{path.name} code cell {number}: what happened to prediction {name!r} is told, not "
+                    "shown: compute correct=, or add shown=, what the experiment has to say for it"
+                )
+
+
+def told_not_shown(source: str) -> list[str]:
+    """Return the predictions whose outcome a cell states as a literal without evidence."""
+    return [
+        ast.literal_eval(call.args[0])
+        for call in _calls(source, {"observe"})
+        for given in [{each.arg: each.value for each in call.keywords}]
+        if isinstance(given.get("correct"), ast.Constant) and "shown" not in given
+    ]
+
+
+def _calls(source: str, methods: set[str]) -> list[ast.Call]:
+    """Return a cell's calls of `methods` with positional arguments; none if it is not Python."""
     try:
         calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     except SyntaxError:
         return []
-    makers = {"topic", "create_topic", "recreate_topic"}
-    named = [
+    return [
         call
         for call in calls
-        if isinstance(call.func, ast.Attribute) and call.func.attr in makers and call.args
+        if isinstance(call.func, ast.Attribute) and call.func.attr in methods and call.args
     ]
-    literals = [call.args[0] for call in named]
-    return [node.value for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def normalised(notebooks: Mapping[Path, Any]) -> Iterator[str]:
@@ -174,7 +198,7 @@ def claims_executed(notebooks: Mapping[Path, Any]) -> Iterator[str]:
     yield from claims.problems(sources)
 
 
-TOGETHER = (normalised, links_resolve, topics_unique, in_the_table, claims_executed)
+TOGETHER = (normalised, links_resolve, topics_unique, in_the_table, observations_shown, claims_executed)
 
 
 def problems(paths: list[Path]) -> list[str]:

@@ -49,6 +49,7 @@ OF_BROKERS = {
     "replica.lag.time.max.ms": "A follower that is behind for this long leaves the ISR.",
 }
 _TOKEN = re.compile(r"[a-z]+(?:[._][a-z]+)*")
+_DOTTED = re.compile(r"[a-z]+(?:\.[a-z]+)+")
 _IN_CODE_STYLE = re.compile(r"`([^`\n]+)`|#\w+configs_([a-z._]+)")
 
 
@@ -104,6 +105,13 @@ def in_prose(notebook: Any) -> Iterator[str]:
             for code, anchor in _IN_CODE_STYLE.findall(cell.source):
                 names = [anchor, *_TOKEN.findall(code)]
                 yield from (found for name in names if (found := known(name)))
+
+
+def unlinked(notebook: Any) -> list[str]:
+    """Return the settings that prose names with dots, as Kafka does, and links to nowhere."""
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    named = {name for code in _IN_CODE_STYLE.findall(prose) for name in _DOTTED.findall(code[0])}
+    return sorted(name for name in named if known(name) and f"configs_{name})" not in prose)
 
 
 def known(name: str) -> str | None:

@@ -63,13 +63,15 @@ class Snapshot(NamedTuple):
     def by_leader(
         self, ready: Iterable[TopicPartition], waiting: Iterable[TopicPartition]
     ) -> dict[int, list[TopicPartition]]:
-        """Return, for each broker that leads a `ready` partition, all the `waiting` partitions it leads."""
-        nodes: dict[int, list[TopicPartition]] = {
-            self.leaders[target]: [] for target in ready if target in self.leaders
-        }
+        """Return, for each broker that leads a `ready` partition, all the `waiting` partitions it leads.
+
+        Brokers come in the order of `waiting`, not of a set, so that the same run does the same again.
+        """
+        wanted = {self.leaders[target] for target in ready if target in self.leaders}
+        nodes: dict[int, list[TopicPartition]] = {}
         for target in waiting:
-            if self.leaders.get(target) in nodes:
-                nodes[self.leaders[target]].append(target)
+            if (node := self.leaders.get(target)) in wanted:
+                nodes.setdefault(node, []).append(target)
         return nodes
 
 

@@ -84,6 +84,14 @@ def test_unanswered_prediction_is_neutral(lab: Chapter, shown: list[Any]) -> Non
     assert repr(shown[1]).startswith("Observed: broker 1")
 
 
+def test_an_experiment_that_shows_something_else_is_an_error(lab: Chapter, shown: list[Any]) -> None:
+    lab.predict("who", "Who leads?", ["broker 1", "broker 2"])
+    with pytest.raises(AssertionError, match="'who': 'broker 1' is what this experiment shows, but not in"):
+        lab.observe("who", correct="broker 1", shown=False, because="It is the first replica.")
+    assert len(shown) == 1
+    assert lab.progress.get("01/happened/who") is None
+
+
 def test_observe_before_predict_says_which_cell_to_run(lab: Chapter) -> None:
     with pytest.raises(LookupError, match=r'Run the cell with lab.predict\("who"'):
         lab.observe("who", correct="a", because="b")

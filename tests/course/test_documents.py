@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kafkalab.course import claims, claims_table, documents, glossary, settings_index
+import pytest
+
+from kafkalab.course import chapters, claims, claims_table, documents, glossary, normalise, settings_index
 from kafkalab.course.glossary import Term
 from kafkalab.producer import ProducerConfig
 
@@ -78,6 +80,17 @@ def test_settings_are_found_where_they_are_used_or_mentioned() -> None:
     ]
     assert lines[1].endswith("| **[00](00_start_here.ipynb)** |")
     assert lines[2].endswith("| [00](00_start_here.ipynb) |")
+
+
+def test_a_setting_that_no_prose_links_to_is_found() -> None:
+    link = "[`acks=all`](https://kafka.apache.org/documentation/#producerconfigs_acks)"
+    chapter = notebook(("md", f"{link}, `linger.ms=5`, `batch.size`, `linger_ms` and `no.such.thing`."))
+    assert settings_index.unlinked(chapter) == ["batch.size", "linger.ms"]
+
+
+@pytest.mark.parametrize("entry", chapters.CHAPTERS, ids=lambda entry: entry.number)
+def test_every_chapter_links_its_settings(entry: chapters.ChapterEntry) -> None:
+    assert settings_index.unlinked(normalise.read(ROOT / "notebooks" / entry.notebook)) == []
 
 
 def test_every_setting_of_the_producer_has_its_meaning() -> None:

@@ -98,6 +98,16 @@ def test_topics_are_unique_over_chapters(tmp_path: Path) -> None:
     ]
 
 
+def test_an_observation_without_evidence_is_found(tmp_path: Path) -> None:
+    told = 'lab.observe("who", correct="all", because="x")'
+    shown = 'lab.observe("who", correct="all", shown=n == 3, because="x")'
+    computed = 'lab.observe("who", correct=who, because="x")'
+    assert [hygiene.told_not_shown(cell) for cell in (told, shown, computed)] == [["who"], [], []]
+    name = "02_workflow.ipynb"
+    found = hygiene.problems([write(tmp_path, notebook(told), name)])
+    assert any("code cell 1: what happened to prediction 'who' is told, not shown" in each for each in found)
+
+
 def test_command_says_what_is_wrong_and_fails(tmp_path: Path) -> None:
     app = Typer()
     app.command()(hygiene.main)

@@ -227,11 +227,11 @@ def test_a_flushed_future_has_told_its_callbacks(broker):
         go_on.wait(5)
         told.append(future.result(0).offset)
 
-    with Producer(bootstrap_servers=broker.address, linger_ms=0) as producer:
+    with Producer(bootstrap_servers=broker.address, linger_ms=10_000) as producer:
         producer.send("t", b"x").add_done_callback(slow_callback)
-        assert entered.wait(5)
         flusher = threading.Thread(target=producer.flush)
         flusher.start()
+        assert entered.wait(5)
         flusher.join(0.2)
         assert flusher.is_alive()
         go_on.set()
@@ -248,7 +248,7 @@ def test_flush_in_a_callback_is_refused_instead_of_waiting_for_itself(broker):
         except RuntimeError as error:
             refused.append(str(error))
 
-    with Producer(bootstrap_servers=broker.address, linger_ms=0) as producer:
+    with Producer(bootstrap_servers=broker.address, linger_ms=10_000) as producer:
         producer.send("t", b"x").add_done_callback(flush)
         producer.close(timeout=5)
     (message,) = refused

@@ -157,8 +157,11 @@ def test_eight_threads_send_and_flush_and_everything_flushed_is_done(cluster, to
 
 def test_callbacks_run_on_the_io_thread_in_order_and_once(cluster, request):
     topic, seen = make_topic(cluster, request), []
-    with Producer(bootstrap_servers=cluster.bootstrap_servers, client_id="mine", linger_ms=20) as producer:
-        producer.partitions_for(topic)
+    waits = {
+        "linger_ms": 10_000,
+        "batch_size": 100_000,
+    }  # or a batch could be acknowledged before its callbacks
+    with Producer(bootstrap_servers=cluster.bootstrap_servers, client_id="mine", **waits) as producer:
         for _ in range(500):
             future = producer.send(topic, b"x")
             future.add_done_callback(

@@ -36,7 +36,7 @@ FIRST = {"batch_size": 1, "linger_ms": 1}
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, _FOOT, _ROW = 84, 300, 84, 390, 56, 22
 _END = WIDTH - _RIGHT
-_NOTE = "Where each point lies is measured, and differs from run to run. Run the cell to see it."
+_NOTE = ("Where each point lies is measured, and", "differs from run to run. Run the cell to see it.")
 
 Points = Mapping[str, Point]
 
@@ -107,10 +107,12 @@ def draw(points: Points, title: str) -> Picture:
 def sketch(points: Points, title: str) -> Picture:
     """Return the axes, and the names of what was measured."""
     rows = [_name(n, name, kept=False) for n, name in enumerate(points, 1)]
-    svg = _panel(len(points), title, text(_LEFT + 12, (_TOP + _BOTTOM) / 2, _NOTE, "small muted"), *rows)
+    middle = (_TOP + _BOTTOM) / 2
+    note = [text(_LEFT + 12, middle + _ROW * n, line, "small muted") for n, line in enumerate(_NOTE)]
+    svg = _panel(len(points), title, *note, *rows)
     words = [title, "  across: records per second; up: median latency (ms); right and low is good"]
     words += [f"  measured: {name}" for name in points]
-    return Picture(svg, f"{title}: {', '.join(points)}.", "\n".join([*words, f"  {_NOTE}"]))
+    return Picture(svg, f"{title}: {', '.join(points)}.", "\n".join([*words, f"  {' '.join(_NOTE)}"]))
 
 
 def _told(at: Point) -> str:
