@@ -55,12 +55,24 @@ def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
     own = {each.get_name() for each in top.get_symbols() if each.is_assigned() or each.is_imported()}
     read = {each.get_name() for each in top.get_symbols() if each.is_referenced()} | set(_globals(top))
     read |= {name for each in ast.walk(statement) for name in _added_to(each)}
-    return read | told["uses"], own | told["defines"]
+    return read - _bound_by_loops(statement) | told["uses"], own | told["defines"]
 
 
 def _added_to(node: ast.AST) -> list[str]:
     # `a += 1` reads `a`, too, which symtable does not say.
     return _path(node.target)[:1] if isinstance(node, ast.AugAssign) else []
+
+
+def _bound_by_loops(statement: ast.stmt) -> set[str]:
+    """Return what the statement's loops assign before anything in them reads it."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return set()  # its loops' names are its own
+    loops = [node for node in ast.walk(statement) if isinstance(node, ast.For)]
+    targets, sources = (
+        {each.id for part in parts for each in ast.walk(part) if isinstance(each, ast.Name)}
+        for parts in ([loop.target for loop in loops], [loop.iter for loop in loops])
+    )
+    return targets - sources
 
 
 def _globals(scope: symtable.SymbolTable) -> Iterator[str]:

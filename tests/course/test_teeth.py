@@ -132,6 +132,11 @@ class TestSlices:
     def test_an_assignment_ends_the_search(self) -> None:
         assert slices.cells_for(["a = 1", "a = 2", "a += 0", "lab.claim('x', a)"], "x") == [1, 2, 3]
 
+    def test_a_loop_needs_nobody_elses_variable(self) -> None:
+        loops = "for _ in b:\n    for n in b:\n        a = n"
+        assert slices.cells_for(["n = 1", "b = [2]", loops, "lab.claim('x', a)"], "x") == [1, 2, 3]
+        assert slices.cells_for(["n = [1]", "for n in n: a = n", "lab.claim('x', a)"], "x") == [0, 1, 2]
+
     def test_an_unknown_claim_is_refused(self) -> None:
         with pytest.raises(LookupError, match="No cell executes claim 'z'"):
             slices.cells_for(SOURCES, "z")
