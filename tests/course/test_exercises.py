@@ -15,7 +15,7 @@ from kafkalab.course.markup import tag
 REGISTRY = exercise.registry()
 IDS = [f"{chapter}-{name}" for chapter, name in REGISTRY]
 QUICK = 3
-"""How many wrong answers of an exercise `make test` tries; CI tries them all."""
+"""How many wrong answers of an exercise `make test` tries; `make slow` tries them all."""
 
 
 def wrong_answers() -> list[Any]:
