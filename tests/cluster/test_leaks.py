@@ -15,6 +15,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(0)]
 CYCLE_S = 120.0
 
 
+@pytest.fixture
+def lived_in(own_state, console):
+    """The cache is full and what is imported late is imported, whatever ran before."""
+    Cluster.start(brokers=1, backend=choice.choose().name, console=console).stop()
+
+
 def files() -> set[Path]:
     """All files and directories of cache and state."""
     return {path for root in (cache_dir(), clusters_dir()) if root.is_dir() for path in root.iterdir()}
@@ -31,9 +37,8 @@ def descendants() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
-def test_cycles_leave_nothing_behind(request, console, own_state):
+def test_cycles_leave_nothing_behind(request, console, lived_in):
     backend = choice.choose().name
-    Cluster.start(brokers=2, backend=backend, console=console).stop()  # fills the cache, imports modules
     before, most_handles = (files(), descendants()), handles()
     for _ in range(request.config.getoption("--cycles")):
         cluster_id, ports = one_cycle(backend, console)
@@ -57,7 +62,7 @@ def one_cycle(backend: str, console) -> tuple[str, list[int]]:
         return cluster.directory.name, ports
 
 
-def test_a_failed_start_leaves_nothing_behind(monkeypatch, console, own_state):
+def test_a_failed_start_leaves_nothing_behind(monkeypatch, console, lived_in):
     from kafkalab.cluster import WaitTimeoutError, starting
 
     before = files(), descendants()
@@ -71,7 +76,7 @@ def test_a_failed_start_leaves_nothing_behind(monkeypatch, console, own_state):
     assert (files(), descendants()) == before
 
 
-def test_ctrl_c_during_the_start_leaves_nothing_behind(monkeypatch, console, own_state):
+def test_ctrl_c_during_the_start_leaves_nothing_behind(monkeypatch, console, lived_in):
     from kafkalab.cluster import starting
 
     def interrupted(nodes):
