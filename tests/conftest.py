@@ -47,7 +47,7 @@ SHARED = pytest.StashKey[SharedCluster]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cycles", type=int, default=2, help="start/kill/restart/stop cycles of test_leaks.py")
+    parser.addoption("--cycles", type=int, default=1, help="start/kill/restart/stop cycles of test_leaks.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,6 +15,7 @@ def test_medians_and_ratios():
 
 
 @pytest.mark.cluster
+@pytest.mark.slow
 def test_the_aot_cache_halves_the_work_of_a_start():
     with Console(record=True, width=100, stderr=True) as console:
         result = start_bench(repeats=1, console=console)

@@ -73,6 +73,7 @@ def test_larger_batches_need_fewer_bytes_and_some_batches_grow(both, which, clus
     assert max(size["gzip", 500], size["zstd", 500]) < 0.75 * size["snappy", 500]
 
 
+@pytest.mark.slow
 def test_cpu_time(both, cluster, make_topic):
     """The cheap codecs are not told apart from none: fewer bytes to move give back what they take."""
     topic = make_topic(cluster, "")
@@ -116,6 +117,7 @@ def count_accepted(side, cluster, topic, values, partitions, **settings):
     return done.index(True)
 
 
+@pytest.mark.slow
 def test_a_batch_takes_its_size_from_the_pool_and_full_ones_stretch_it(both, cluster, make_topic):
     """Java learns 0.005 a batch, we in a few batches: on a topic that is new, gzip gains it nothing."""
     wide = make_topic(cluster, "wide", partitions=12)
