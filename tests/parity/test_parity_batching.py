@@ -229,13 +229,22 @@ def test_metadata_and_memory_share_max_block_ms(both, cluster, make_topic):
 
 @pytest.mark.alone
 def test_who_waits_for_memory_ends_the_linger(both, cluster, make_topic):
-    """Room for two batches, three partitions, ten seconds to linger: the third record waits for less."""
+    """Room for two batches, three partitions, ten seconds to linger: the third record waits for less.
+
+    Nobody wakes Java's I/O thread for it: if it has looked just before, once in ten times, it sleeps on.
+    """
     topic = make_topic(cluster, "", assignment=[[1, 2, 3]] * 3)
-    for side in both:
+
+    def seconds(side):
         producer = opened(side, cluster.bootstrap_servers, **{"buffer.memory": 40_000}, **LONG)
         began = time.monotonic()
         producer.send(topic, *[Record(b"!", None, partition) for partition in range(3)])
-        assert time.monotonic() - began < 6, side.name
+        taken = time.monotonic() - began
         producer.call("flush")
         assert [each.error for each in producer.outcomes()] == [None] * 3, side.name
         producer.call("close")
+        return taken
+
+    for side in both:
+        tries = 5 if side.name == "Java" else 1
+        assert any(seconds(side) < 6 for _ in range(tries)), side.name
