@@ -6,10 +6,10 @@ import threading
 import time
 from typing import Any
 
+from kafkalab.course.teeth.mutants import shared
 from kafkalab.course.teeth.patch import around, mutant
 from kafkalab.producer.accumulator import RecordAccumulator
 from kafkalab.producer.batch import ProducerBatch
-from kafkalab.producer.buffer_pool import BufferPool
 from kafkalab.producer.producer import Producer
 from kafkalab.producer.sender import Sender
 
@@ -72,13 +72,7 @@ def one_batch_a_partition() -> None:
 @mutant("accumulator", killer="4.1.1-batch-size-is-the-buffer")
 def memory_per_partition() -> None:
     """Each partition has memory of its own."""
-
-    def open_batch(original: Any, self: Any, target: Any, record: Any, deadline: float) -> Any:
-        pools = vars(self).setdefault("pools", {})
-        self.pool = pools.setdefault(target, BufferPool(self.config.buffer_memory))
-        return original(self, target, record, deadline)
-
-    around(RecordAccumulator, "open_batch", open_batch)
+    shared.give_each_partition_memory()
 
 
 @mutant("accumulator", killer="4.1.1-returns-at-once")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from kafkalab.course.teeth.mutants import shared
 from kafkalab.course.teeth.patch import around, mutant
 from kafkalab.producer.accumulator import RecordAccumulator
-from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.idempotence import Idempotence
 from kafkalab.producer.network_client import NetworkClient
 from kafkalab.producer.ordering import Verdict
@@ -52,14 +52,7 @@ def in_flight_ignored() -> None:
 @mutant("order", killer="4.3.2-five-in-flight")
 def never_numbered() -> None:
     """An idempotent producer forgets to number its batches."""
-
-    def encode(original: Any, self: Any) -> bytes:
-        stamp, self.stamp = self.stamp, None
-        encoded: bytes = original(self)
-        self.stamp = stamp
-        return encoded
-
-    around(ProducerBatch, "encode", encode)
+    shared.leave_numbers_out()
 
 
 @mutant("order", killer="4.3.2-five-in-flight")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from kafkalab.course.teeth.mutants import shared
 from kafkalab.course.teeth.patch import around, mutant
 from kafkalab.producer import accumulator, batch, produce, producer, record_batch
 from kafkalab.producer.accumulator import RecordAccumulator
@@ -32,13 +33,7 @@ def half_released() -> None:
 @mutant("memory", killer="4.3.4-max-block")
 def memory_per_partition() -> None:
     """Each partition has memory of its own."""
-
-    def open_batch(original: Any, self: Any, target: Any, record: Any, deadline: float) -> Any:
-        pools = vars(self).setdefault("pools", {})
-        self.pool = pools.setdefault(target, BufferPool(self.config.buffer_memory))
-        return original(self, target, record, deadline)
-
-    around(RecordAccumulator, "open_batch", open_batch)
+    shared.give_each_partition_memory()
 
 
 @mutant("memory", killer="4.3.4-max-block")

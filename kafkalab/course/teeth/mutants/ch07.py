@@ -7,8 +7,9 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
+from kafkalab.course.teeth.mutants import shared
 from kafkalab.course.teeth.patch import around, mutant
-from kafkalab.producer import config, transactions
+from kafkalab.producer import config
 from kafkalab.producer.backoff import ExponentialBackoff
 from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.config import ProducerConfig
@@ -233,17 +234,10 @@ def always_the_same_number() -> None:
 @mutant("numbers and markers", killer="4.4.3-exactly-once")
 def abort_commits() -> None:
     """What is aborted is committed."""
-    _end(True)
+    shared.end_every_transaction(committed=True)
 
 
 @mutant("numbers and markers", killer="4.4.3-exactly-once")
 def commit_aborts() -> None:
     """What is committed is aborted."""
-    _end(False)
-
-
-def _end(committed: bool) -> None:
-    def request(original: Any, **fields: Any) -> Any:
-        return original(**{**fields, "committed": committed})
-
-    around(transactions, "EndTxnRequest", request)
+    shared.end_every_transaction(committed=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from kafkalab.course.teeth.mutants import shared
 from kafkalab.course.teeth.patch import around, mutant
 from kafkalab.producer.accumulator import RecordAccumulator
-from kafkalab.producer.batch import ProducerBatch
 from kafkalab.producer.buffer_pool import BufferPool
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.connection import Connection
@@ -42,14 +42,7 @@ def one_asks_nobody() -> None:
 @mutant("the recipes", killer="4.6.2-each-setting")
 def numbers_left_out() -> None:
     """An idempotent producer does not write its numbers into batches."""
-
-    def encode(original: Any, self: Any) -> bytes:
-        stamp, self.stamp = self.stamp, None
-        encoded: bytes = original(self)
-        self.stamp = stamp
-        return encoded
-
-    around(ProducerBatch, "encode", encode)
+    shared.leave_numbers_out()
 
 
 @mutant("the recipes", killer="4.6.2-each-setting")

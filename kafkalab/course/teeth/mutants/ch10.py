@@ -7,8 +7,9 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
+from kafkalab.course.teeth.mutants import shared
 from kafkalab.course.teeth.patch import around, mutant
-from kafkalab.producer import coordinator, transaction_requests, transaction_states, transactions
+from kafkalab.producer import coordinator, transaction_requests, transaction_states
 from kafkalab.producer.config import ProducerConfig
 from kafkalab.producer.coordinator import Verdict as Meaning
 from kafkalab.producer.futures import Delivery
@@ -25,20 +26,13 @@ from kafkalab.producer.transactions import TransactionManager
 @mutant("all or nothing", killer="4.4.3-atomic")
 def abort_commits() -> None:
     """What is aborted is committed."""
-    _end(True)
+    shared.end_every_transaction(committed=True)
 
 
 @mutant("all or nothing", killer="4.4.3-atomic")
 def commit_aborts() -> None:
     """What is committed is aborted."""
-    _end(False)
-
-
-def _end(committed: bool) -> None:
-    def request(original: Any, **fields: Any) -> Any:
-        return original(**{**fields, "committed": committed})
-
-    around(transactions, "EndTxnRequest", request)
+    shared.end_every_transaction(committed=False)
 
 
 @mutant("all or nothing", killer="4.4.3-atomic")
