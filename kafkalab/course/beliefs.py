@@ -16,10 +16,11 @@ from kafkalab.course.chapters import ChapterEntry
 from kafkalab.course.claims import Claim
 from kafkalab.course.markup import Node, tag
 from kafkalab.course.progress import Progress, open_progress
+from kafkalab.course.views.tables import LEFT, grid
 
 NOT_SEEN = "not seen yet"
 COLUMNS = ("Outline", "Common belief", "Verdict", "What is so")
-_CELL = "text-align:left;vertical-align:top"
+_CELL = f"{LEFT};vertical-align:top"
 
 
 class Beliefs(Shown):
@@ -30,7 +31,7 @@ class Beliefs(Shown):
         progress = progress or open_progress()
         lines, folds, sums = [], [], [0, 0]
         for entry in chapters.CHAPTERS:
-            rows = [claim for claim in claims.load().values() if claim.chapter == entry.number]
+            rows = claims.of_chapter(entry.number)
             seen = {claim.id for claim in rows if progress.get(f"{entry.number}/claim/{claim.id}")}
             if rows:
                 lines.append(_line(entry, rows, seen))
@@ -46,13 +47,11 @@ def _line(entry: ChapterEntry, rows: Sequence[Claim], seen: Collection[str]) -> 
 
 
 def _fold(line: str, entry: ChapterEntry, rows: Sequence[Claim], seen: Collection[str]) -> Node:
-    head = tag("tr", *(tag("th", name, scope="col", style=_CELL) for name in COLUMNS))
-    body = [_row(claim, claim.id in seen) for claim in rows]
-    table = tag("table", tag("thead", head), tag("tbody", *body))
+    table = grid(COLUMNS, (_cells(claim, claim.id in seen) for claim in rows), _CELL)
     link = tag("a", f"Open {entry.number} {entry.title}", href=entry.notebook)
     return tag("details", tag("summary", line, style="cursor:pointer"), table, link)
 
 
-def _row(claim: Claim, seen: bool) -> Node:
+def _cells(claim: Claim, seen: bool) -> list[list[str]]:
     verdict = (claim.verdict, claim.fact) if seen else (NOT_SEEN, "")
-    return tag("tr", *(tag("td", text, style=_CELL) for text in (claim.section, claim.belief, *verdict)))
+    return [[text] for text in (claim.section, claim.belief, *verdict)]

@@ -16,6 +16,7 @@ from kafkalab.course.chapters import ChapterEntry
 from kafkalab.course.markup import Child, Node, html, tag
 from kafkalab.course.predict import Prediction, outcome
 from kafkalab.course.progress import Progress, open_progress
+from kafkalab.course.views.tables import grid
 
 
 class Chapter:
@@ -140,11 +141,8 @@ class CourseMap(Shown):
         progress = progress or open_progress()
         rows = [(entry, _done(progress, entry)) for entry in (*chapters.CHAPTERS, *chapters.APPENDICES)]
         names = ("Chapter", "Question", *(["Outline", "Builds on"] if outline else []), "Minutes", "Done")
-        head = [_cell("th", name, scope="col") for name in names]
-        cells = [_columns(entry, done, outline) for entry, done in rows]
-        body = [tag("tr", *(_cell("td", *each) for each in row)) for row in cells]
         lines = [f"{entry.number} {entry.title}: {entry.question} {done}".rstrip() for entry, done in rows]
-        table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body))
+        table = grid(names, (_columns(entry, done, outline) for entry, done in rows))
         super().__init__("\n".join(lines), table)
 
 
@@ -158,7 +156,3 @@ def _columns(entry: ChapterEntry, done: str, outline: bool) -> list[Sequence[Chi
 
 def _done(progress: Progress, entry: ChapterEntry) -> str:
     return "done" if progress.get(f"{entry.number}/done") else ""
-
-
-def _cell(name: str, *content: Child, scope: str | None = None) -> Node:
-    return tag(name, *content, scope=scope, style="text-align:left")

@@ -93,6 +93,11 @@ def execute(claim: Claim, holds: object, evidence: str) -> Shown:
     return card(kind, f"Claim ({claim.section}): {verdict}", pairs(rows), text="\n".join(lines))
 
 
+def of_chapter(number: str) -> list[Claim]:
+    """Return the claims that this chapter puts to the test."""
+    return [claim for claim in load().values() if claim.chapter == number]
+
+
 def executed_in(source: str) -> list[str]:
     """Return the ids that a cell's `source` executes; an id that is not a literal counts as "?"."""
     try:

@@ -20,10 +20,9 @@ from kafkalab import KAFKA_VERSION, __version__
 from kafkalab.course import certificate, chapters, claims, exercise, workcopy
 from kafkalab.course.cards import Picture, Shown, card, display, paragraph
 from kafkalab.course.chapters import ChapterEntry
-from kafkalab.course.claims import Claim
-from kafkalab.course.markup import Node, tag
 from kafkalab.course.progress import MARKER, Progress, open_progress, replace_text, working_copy
 from kafkalab.course.views.course import course_picture
+from kafkalab.course.views.tables import grid
 
 COLUMNS = ("Chapter", "Predictions", "of them right", "Claims seen", "Exercises passed", "Finished")
 
@@ -67,7 +66,7 @@ class Row:
         return cls(
             entry,
             _guesses(entry, progress),
-            tuple(claim.id for claim in claims_of(entry) if seen.get(claim.id)),
+            tuple(claim.id for claim in claims.of_chapter(entry.number) if seen.get(claim.id)),
             {
                 name: "correct" if name in passed else str(tried[name])
                 for name in exercises_of(entry)
@@ -88,7 +87,7 @@ class Row:
             f"{self.entry.number} {self.entry.title}",
             str(sum(guess.counts for guess in self.guesses.values())),
             str(sum(guess.right for guess in self.guesses.values())),
-            f"{len(self.claims)} of {len(claims_of(self.entry))}",
+            f"{len(self.claims)} of {len(claims.of_chapter(self.entry.number))}",
             f"{list(self.exercises.values()).count('correct')} of {len(exercises_of(self.entry))}",
             "yes" if self.done else "no",
         )
@@ -99,7 +98,10 @@ class Row:
             "chapter": self.entry.number,
             "title": self.entry.title,
             "finished": self.done,
-            "of": {"claims": len(claims_of(self.entry)), "exercises": len(exercises_of(self.entry))},
+            "of": {
+                "claims": len(claims.of_chapter(self.entry.number)),
+                "exercises": len(exercises_of(self.entry)),
+            },
             "predictions": {name: guess._asdict() for name, guess in self.guesses.items()},
             "claims": {name: claims.find(name).verdict for name in self.claims},
             "exercises": {
@@ -179,11 +181,6 @@ def progress_of(directory: Path | None) -> Progress:
     return Progress(target / MARKER / "progress.json")
 
 
-def claims_of(entry: ChapterEntry) -> list[Claim]:
-    """Return the claims that the chapter puts to the test."""
-    return [claim for claim in claims.load().values() if claim.chapter == entry.number]
-
-
 def exercises_of(entry: ChapterEntry) -> list[str]:
     """Return the names of the chapter's exercises."""
     return [name for number, name in exercise.registry() if number == entry.number]
@@ -209,14 +206,8 @@ def _card(rows: Sequence[Row]) -> Shown:
     lines = [
         "; ".join(f"{name}: {cell}" for name, cell in zip(COLUMNS, row.cells(), strict=True)) for row in rows
     ]
-    return card("claim", title, _table(rows), text="\n  ".join([title, *lines]))
-
-
-def _table(rows: Sequence[Row]) -> Node:
-    left = "text-align:left"
-    head = tag("tr", *(tag("th", name, scope="col", style=left) for name in COLUMNS))
-    body = [tag("tr", *(tag("td", cell, style=left) for cell in row.cells())) for row in rows]
-    return tag("table", tag("thead", head), tag("tbody", *body))
+    table = grid(COLUMNS, ([[cell] for cell in row.cells()] for row in rows))
+    return card("claim", title, table, text="\n  ".join([title, *lines]))
 
 
 def _nothing() -> Shown:

@@ -1,15 +1,17 @@
-"""`table`: plain rows. `table_view`: findings, what is not fine set off by word, weight and a bar.
+"""Tables of plain rows (`table`; `grid` is one without title and words), and of findings (`table_view`).
 
-Rules: all rows have the columns of the first; a finding that is fine is shown as given, set off by nothing.
+In a `table_view`, what is not fine is set off by word, weight and a bar; a finding that is fine by nothing.
+Its rows all have the columns of the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kafkalab.course.cards import ACCENTS, Shown
 from kafkalab.course.markup import Child, Node, tag
 
+LEFT = "text-align:left"
 _CELL = "text-align:left;padding:2px 12px"
 _MARKED = f"{_CELL};font-weight:700;box-shadow:inset 4px 0 {ACCENTS['wrong']}"
 
@@ -26,7 +28,8 @@ def table_view(title: str, rows: Mapping[str, Mapping[str, str]], fine: str = "-
     heads = [tag("th", head, scope="col", style=_CELL) for head in ("", *columns)]
     body = [_row(name, row, fine) for name, row in rows.items()]
     table = tag("table", tag("caption", title), tag("thead", tag("tr", *heads)), tag("tbody", *body))
-    return Shown("\n".join([title, *_lines(columns, rows)]), table)
+    lines = _aligned([["", *columns], *([name, *row.values()] for name, row in rows.items())])
+    return Shown("\n".join([title, *lines]), table)
 
 
 def _row(name: str, row: Mapping[str, str], fine: str) -> Node:
@@ -34,27 +37,20 @@ def _row(name: str, row: Mapping[str, str], fine: str) -> Node:
     return tag("tr", tag("th", name, scope="row", style=f"{_CELL};white-space:nowrap"), *cells)
 
 
-def _lines(columns: list[str], rows: Mapping[str, Mapping[str, str]]) -> list[str]:
-    lines = [["", *columns], *([name, *row.values()] for name, row in rows.items())]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+def grid(head: Sequence[str], rows: Iterable[Iterable[Sequence[Child]]], style: str = LEFT) -> Node:
+    """Return a table of cells, each a sequence of children, under its heads."""
+    heads = [tag("th", name, scope="col", style=style) for name in head]
+    body = [tag("tr", *(tag("td", *cell, style=style) for cell in row)) for row in rows]
+    return tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *body))
 
 
 def table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Shown:
     """Return a titled table; its text has the same columns."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (head, *rows)
-    ]
-    body = tag(
-        "table",
-        tag("thead", tag("tr", *(_cell("th", name, scope="col") for name in head))),
-        tag("tbody", *(tag("tr", *(_cell("td", cell) for cell in row)) for row in rows)),
-    )
+    body = grid(head, ([[cell] for cell in row] for row in rows))
     caption = tag("p", tag("strong", title), style="margin:4px 0")
-    return Shown("\n".join([title, *lines]), tag("div", caption, body))
+    return Shown("\n".join([title, *_aligned([head, *rows])]), tag("div", caption, body))
 
 
-def _cell(name: str, content: Child, scope: str | None = None) -> Node:
-    return tag(name, content, scope=scope, style="text-align:left")
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
