@@ -47,6 +47,16 @@ def needs(source: str) -> Needs:
     return Needs(frozenset(uses), frozenset(defines), frozenset(touches))
 
 
+def method_calls(source: str, *methods: str) -> list[ast.Call]:
+    """Return a cell's calls of methods of these names; none if it is not Python."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:
+        return []
+    calls = [call for statement in statements for call in _calls(statement)]
+    return [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in methods]
+
+
 def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
     """Return the names that the statement reads and those that it assigns, of those that cells share."""
     asked = {("observe", "uses"), ("predict", "defines")}

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from kafkalab.course.cards import Shown, card, pairs
+from kafkalab.course.cells import method_calls
 
 VERDICTS = {
     "true": "true",
@@ -100,14 +101,7 @@ def of_chapter(number: str) -> list[Claim]:
 
 def executed_in(source: str) -> list[str]:
     """Return the ids that a cell's `source` executes; an id that is not a literal counts as "?"."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return []
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return [
-        _literal(call) for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "claim"
-    ]
+    return [_literal(call) for call in method_calls(source, "claim")]
 
 
 def _literal(call: ast.Call) -> str:

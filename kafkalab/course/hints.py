@@ -16,7 +16,7 @@ from typing import Any
 from kafkalab.cluster.errors import ClusterError
 from kafkalab.course import cells, normalise, workcopy
 from kafkalab.course.chapters import ChapterEntry
-from kafkalab.course.hygiene import code_cells
+from kafkalab.course.normalise import code_cells
 from kafkalab.producer import ProducerClosedError
 
 IN_ORDER = "Run the chapter's cells in order, from the first."

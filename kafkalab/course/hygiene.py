@@ -17,13 +17,16 @@ from typing import Annotated, Any
 
 import typer
 
-from kafkalab.course import chapters, claims, normalise
+from kafkalab.course import chapters, claims, normalise, settings_index
+from kafkalab.course.cells import method_calls
 from kafkalab.course.execute import notebooks_in
+from kafkalab.course.normalise import code_cells
 
 MAX_CODE_LINES = 9
 MAX_PROSE_WORDS = 120
 LONG_CELL = "long-cell"
 
+_MAKERS = ("topic", "create_topic", "recreate_topic")
 _LOCAL = {
     "an absolute path": re.compile(
         r"(?<![\w.:/])/(?:home|root|tmp|var|usr|opt|work|Users|private)/\w|\b[A-Z]:\\\w"
@@ -37,11 +40,6 @@ _HTML_LINK = re.compile(r'href="([^"]+)"')
 _NOT_PROSE = re.compile(r"```.*?```|<[^>]+>|\]\([^)]*\)", re.DOTALL)
 
 Rule = Callable[[Any], Iterator[str]]
-
-
-def code_cells(notebook: Any) -> list[Any]:
-    """Return the notebook's code cells."""
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def executed_in_order(notebook: Any) -> Iterator[str]:
@@ -136,7 +134,7 @@ def topics_unique(notebooks: Mapping[Path, Any]) -> Iterator[str]:
 
 def topics_made(source: str) -> list[str]:
     """Return the literal topic names that a cell creates."""
-    literals = [call.args[0] for call in _calls(source, {"topic", "create_topic", "recreate_topic"})]
+    literals = [call.args[0] for call in method_calls(source, *_MAKERS) if call.args]
     return [node.value for node in literals if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
@@ -151,26 +149,20 @@ def observations_shown(notebooks: Mapping[Path, Any]) -> Iterator[str]:
                 )
 
 
+def settings_linked(notebooks: Mapping[Path, Any]) -> Iterator[str]:
+    """Check that a chapter links each setting that its prose names to its documentation, once."""
+    for path, notebook in notebooks.items():
+        for name in settings_index.unlinked(notebook) if path.name[:2].isdigit() else ():
+            yield f"{path.name}: `{name}` is nowhere linked to its documentation: link its first mention"
+
+
 def told_not_shown(source: str) -> list[str]:
     """Return the predictions whose outcome a cell states as a literal without evidence."""
     return [
         ast.literal_eval(call.args[0])
-        for call in _calls(source, {"observe"})
+        for call in method_calls(source, "observe")
         for given in [{each.arg: each.value for each in call.keywords}]
         if isinstance(given.get("correct"), ast.Constant) and "shown" not in given
-    ]
-
-
-def _calls(source: str, methods: set[str]) -> list[ast.Call]:
-    """Return a cell's calls of `methods` with positional arguments; none if it is not Python."""
-    try:
-        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    except SyntaxError:
-        return []
-    return [
-        call
-        for call in calls
-        if isinstance(call.func, ast.Attribute) and call.func.attr in methods and call.args
     ]
 
 
@@ -198,7 +190,15 @@ def claims_executed(notebooks: Mapping[Path, Any]) -> Iterator[str]:
     yield from claims.problems(sources)
 
 
-TOGETHER = (normalised, links_resolve, topics_unique, in_the_table, observations_shown, claims_executed)
+TOGETHER = (
+    normalised,
+    links_resolve,
+    topics_unique,
+    in_the_table,
+    observations_shown,
+    settings_linked,
+    claims_executed,
+)
 
 
 def problems(paths: list[Path]) -> list[str]:

@@ -25,6 +25,11 @@ def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
 
+def code_cells(notebook: Any) -> list[Any]:
+    """Return the notebook's code cells."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def dumps(notebook: Any) -> str:
     """Return the notebook as the text of a file, as Jupyter itself writes it."""
     return str(nbformat.writes(notebook, version=4)).rstrip("\n") + "\n"

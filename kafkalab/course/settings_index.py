@@ -18,7 +18,7 @@ from typing import Any
 
 from kafkalab.course import chapters, normalise, workcopy
 from kafkalab.course.claims_table import table
-from kafkalab.course.hygiene import code_cells
+from kafkalab.course.normalise import code_cells
 from kafkalab.producer import config
 
 HEAD = """# A1 · Settings

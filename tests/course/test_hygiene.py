@@ -108,6 +108,13 @@ def test_an_observation_without_evidence_is_found(tmp_path: Path) -> None:
     assert any("code cell 1: what happened to prediction 'who' is told, not shown" in each for each in found)
 
 
+def test_a_setting_that_a_chapter_links_nowhere_is_found(tmp_path: Path) -> None:
+    written = write(tmp_path, notebook(("md", "Set `linger.ms`.")), "02_workflow.ipynb")
+    assert any(
+        "02_workflow.ipynb: `linger.ms` is nowhere linked" in each for each in hygiene.problems([written])
+    )
+
+
 def test_command_says_what_is_wrong_and_fails(tmp_path: Path) -> None:
     app = Typer()
     app.command()(hygiene.main)

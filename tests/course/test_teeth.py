@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from kafkalab.course import claims, exercise
-from kafkalab.course.hygiene import code_cells
+from kafkalab.course.normalise import code_cells
 from kafkalab.course.teeth import __main__ as command
 from kafkalab.course.teeth import kernel, patch, slices
 

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kafkalab.course import chapters, hygiene, normalise, workcopy
+from kafkalab.course import chapters, normalise, workcopy
 from kafkalab.course.clusters import shared
 from kafkalab.course.teeth import kernel, patch, slices
 from kafkalab.course.teeth.kernel import Outcome
@@ -31,7 +31,7 @@ class Chapter:
         self.number = number
         path = workcopy.source() / chapters.find(number).notebook
         self._folder = path.parent
-        self._cells = hygiene.code_cells(normalise.strip(normalise.read(path)))
+        self._cells = normalise.code_cells(normalise.strip(normalise.read(path)))
 
     def run(self, mutant: Mutant | None, killer: str | None = None) -> Outcome:
         """Run all cells, or those that `killer` needs."""
