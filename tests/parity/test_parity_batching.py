@@ -194,6 +194,7 @@ def test_one_pool_for_all_partitions(both, cluster, make_topic):
             producer.send(topic, Record(b"just one", None, 1))
             assert 0.99 < time.monotonic() - began < 3, side.name
             proxy.release()
+            producer.call("flush")
             *queue, neighbour = producer.outcomes()
             assert [each.error for each in queue] == [None] * 96, side.name
             assert neighbour.error in {"BufferExhaustedException", "BufferExhaustedError"}
