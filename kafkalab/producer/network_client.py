@@ -54,6 +54,8 @@ class NetworkClient:
         self._wake_reader.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._asleep = True
+        self._turn = 0.0
+        """When the loop's turn began: what was put off in it was compared with this time."""
         self.trouble: BaseException | None = None
         """Why the last connection failed, for messages; None once one is ready."""
         self.on_lost: Callable[[], object] = lambda: None  # told of every connection that failed or broke
@@ -136,7 +138,8 @@ class NetworkClient:
         self._asleep = True  # from here on: whoever decided anything before has not seen what comes now
 
     def give_up_late(self, now: float) -> None:
-        """Close connections with an overdue answer, and those idle for connections_max_idle_ms."""
+        """Begin a turn: close connections with an overdue answer, and those that were idle for too long."""
+        self._turn = now
         for node, connection in list(self._connections.items()):
             if connection.deadline > now:
                 continue
@@ -195,7 +198,8 @@ class NetworkClient:
         """Return the seconds until something has to be done although nothing happens."""
         limits = [at for node, at in self._retry_at.items() if node not in self._connections]
         limits += [connection.muted_until for connection in self._connections.values()]
-        limits = [now + _LONGEST_SLEEP_S, *(at for at in limits if at > now)]
+        # Not `at > now`: what became due since the turn began was put off in it, and would wake nobody.
+        limits = [now + _LONGEST_SLEEP_S, *(at for at in limits if at > self._turn)]
         for connection in self._connections.values():
             ready = connection.state is ConnectionState.READY
             limits += [connection.deadline] if ready else [connection.deadline, now + _IMPATIENT_S]

@@ -60,6 +60,19 @@ def test_asked_for_a_broker_that_metadata_does_not_list_it_wants_fresh_metadata(
     assert wanted == [True]
 
 
+def test_a_back_off_that_ends_between_being_asked_and_sleeping_is_not_slept_through():
+    """The loop's `now` is older than poll()'s: put off at the one, due at the other, a node woke nobody."""
+    client = NetworkClient(ProducerConfig(bootstrap_servers="127.0.0.1:1"))
+    turn = time.monotonic()
+    client.give_up_late(turn)
+    client._retry_at[-1] = turn + 0.001
+    assert client.any_node(turn) is None
+    wait_until(lambda: time.monotonic() > turn + 0.002)
+    client.poll(5)
+    assert time.monotonic() - turn < 2
+    client.close()
+
+
 # --- broken connections ---------------------------------------------------------------------------
 
 
